@@ -12,7 +12,7 @@ import { refuseDeepJson } from './http/deep-json.ts';
 import { answerClientError, answerErrors, answerFrameworkError, failure } from './http/errors.ts';
 import { consumeIntakeQueue } from './intake/queue-consumer.ts';
 import type { Api, ApiDependencies } from './dependencies.ts';
-import { allowOtherOrigins, logRequests } from './http/request-hooks.ts';
+import { allowOtherOrigins, logRequests, nameRequest } from './http/request-hooks.ts';
 import { countRequests } from './http/request-metrics.ts';
 import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
@@ -24,9 +24,11 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { scatterCancelRoutes, scatterRoutes } from './routes/scatters.ts';
 import { serviceInfoRoutes } from './routes/service-info.ts';
+import { logLevelRoutes } from './routes/log-level.ts';
 import { logRoutes } from './routes/logs.ts';
 import { scriptRoutes } from './routes/script.ts';
 import { timelineRoutes } from './routes/timeline.ts';
+import { usageRoutes } from './routes/usage.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { fleetRoutes } from './routes/fleet.ts';
 import { overviewRoutes } from './routes/overview.ts';
@@ -37,6 +39,7 @@ import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
+import { nameOperations } from './openapi/name-operations.ts';
 import { createContext, type ApiContext } from './context.ts';
 
 const TES_PATH = '/ga4gh/tes/v1';
@@ -65,6 +68,7 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
     // JSON.parse sets no prototype.
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',
+    genReqId: nameRequest,
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerClientError,
     // Null means plain HTTP.
@@ -163,6 +167,12 @@ async function describe(app: Api, tokensRequired: boolean): Promise<void> {
         security: [{ bearer: [] }],
       }),
     },
+    transformObject(document) {
+      if (!('openapiObject' in document)) return document.swaggerObject;
+      const { openapiObject } = document;
+      nameOperations((openapiObject.paths ?? {}) as Parameters<typeof nameOperations>[0]);
+      return openapiObject;
+    },
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
   app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) =>
@@ -202,9 +212,11 @@ async function mountRoutes(app: Api, context: ApiContext): Promise<void> {
       cacheTransferRoutes(api, context);
       bulkCancelRoutes(api, context);
       timelineRoutes(api, context);
+      usageRoutes(api, context);
       eventRoutes(api, context);
       validateRoutes(api, context);
       tokenRoutes(api, context);
+      logLevelRoutes(api, context);
       webhookRoutes(api, context);
       deliveryRoutes(api, context);
       overviewRoutes(api, context);

@@ -13,6 +13,7 @@ import { createLastKnownViews, type LastKnownViews } from './tasks/last-known-vi
 import { createLongReplies, type LongReplies } from './http/long-replies.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { createTaskWaiter, type TaskWaiter } from './tasks/wait.ts';
+import { createWaitingReader, type WaitingReader } from './tasks/waiting.ts';
 import { createTaskReader, type TaskReader } from './tasks/reader.ts';
 
 export interface ApiContext extends ApiDependencies {
@@ -22,6 +23,7 @@ export interface ApiContext extends ApiDependencies {
   nudgeSender: NudgeSender;
   intake: Intake;
   reader: TaskReader;
+  waiting: WaitingReader;
   lastKnownViews: LastKnownViews;
   taskWaiter: TaskWaiter;
   feed: ChangeFeed;
@@ -30,6 +32,7 @@ export interface ApiContext extends ApiDependencies {
 }
 
 export function createContext(dependencies: ApiDependencies): ApiContext {
+  const waiting = createWaitingReader(dependencies);
   const nudgeSender = createNudgeSender(dependencies.queues, dependencies.log);
   return {
     ...dependencies,
@@ -37,7 +40,8 @@ export function createContext(dependencies: ApiDependencies): ApiContext {
     callers: createCallers(dependencies),
     nudgeSender,
     intake: createIntake(dependencies, nudgeSender),
-    reader: createTaskReader(dependencies),
+    waiting,
+    reader: createTaskReader({ ...dependencies, waiting }),
     lastKnownViews: createLastKnownViews(),
     taskWaiter: createTaskWaiter(dependencies),
     feed: createChangeFeed(dependencies.database),

@@ -15,12 +15,13 @@ import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
 import { openFleetClock } from '../db/fleet-clock.ts';
 import { asDependency } from '../db/watch.ts';
-import { openQueues } from '../queues/queues.ts';
+import { readLogLevel } from '../queues/log-level.ts';
+import { openQueues, type Queues } from '../queues/queues.ts';
 import { requireUsableRedis } from '../queues/shard.ts';
 import { openImages } from '../registry/open.ts';
 import { watchClock } from '../telemetry/clock.ts';
 import { reportMysql, reportRedis } from '../telemetry/dependencies.ts';
-import { createLog } from '../telemetry/log.ts';
+import { createLog, logLevels, setLogLevel } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { messageOf } from './error-message.ts';
@@ -47,20 +48,17 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const metrics = createMetrics();
   const { database, queues, clock } = openStores(config, { metrics, log });
   const { nowMs } = clock;
-  const objects = openObjectStore({
-    metrics,
-    pathStyle: config.s3PathStyle === 'yes',
-    requesterPays: config.requesterPays,
-  });
+  const objects = openObjects(config, metrics);
   const identities = {
     objects,
-    prefersSha256: config.cacheSharing === 'sha256',
     memo: openObjectSums(database.pool, nowMs),
-    etags: createEtagTrust({ distrusted: config.distrustedEtags }),
+    ...identityRules(config),
   };
   const jobQueues = openQueueCheck({ config, queues, metrics, log });
   const images = openImagesFor({ config, database, metrics, log, nowMs });
+  const level = followLogLevel(queues, config);
   const closeDependencies = async (): Promise<void> => {
+    level.close();
     clock.close();
     await images?.close();
     await Promise.allSettled([queues.close(), database.close()]);
@@ -102,6 +100,32 @@ export async function startApi(config: Config): Promise<RunningApi> {
     await closeDependencies();
     throw error;
   }
+}
+
+const openObjects = (config: Config, metrics: Metrics): ObjectStore =>
+  openObjectStore({
+    metrics,
+    pathStyle: config.s3PathStyle === 'yes',
+    requesterPays: config.requesterPays,
+  });
+
+const identityRules = ({ cacheSharing, distrustedEtags }: Config) => ({
+  prefersSha256: cacheSharing === 'sha256',
+  etags: createEtagTrust({ distrusted: distrustedEtags }),
+});
+
+const LEVEL_LOOK_MS = 5000;
+
+/** Another process of the API may have been asked. */
+function followLogLevel({ redis }: Queues, { redisPrefix }: Config): { close(): void } {
+  let was: string | undefined;
+  const look = async (): Promise<void> => {
+    const wanted = await readLogLevel(redis, redisPrefix);
+    if (wanted !== was) setLogLevel(logLevels.find((level) => level === wanted));
+    was = wanted;
+  };
+  const timer = setInterval(() => void look().catch(() => undefined), LEVEL_LOOK_MS).unref();
+  return { close: () => clearInterval(timer) };
 }
 
 function openLogObjects(objects: ObjectStore, { bucket, bucketPrefix }: Config): LogObjects {

@@ -58,6 +58,8 @@ export interface SeenJob {
   name?: string;
   status: JobStatus;
   createdMs: number;
+  /** When its container last became RUNNING; absent before. */
+  startedMs?: number;
   /** Children per status, for an array. */
   counts?: Partial<Record<JobStatus, number>>;
   exitCode?: number;
@@ -289,6 +291,7 @@ const toSeen = (job: JobSummary | JobDetail): SeenJob =>
     name: job.jobName,
     status: job.status,
     createdMs: job.createdAt ?? 0,
+    startedMs: job.startedAt,
     counts: job.arrayProperties?.statusSummary,
     index: job.arrayProperties?.index,
     exitCode: job.container?.exitCode,

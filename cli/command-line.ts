@@ -8,6 +8,7 @@ import { addEventCommands } from './commands/events.ts';
 import { addFileCommands } from './commands/files.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addCacheCommands } from './commands/cache/commands.ts';
@@ -38,6 +39,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addSubmitCommands(context);
   addStatusCommand(context);
   addTaskCommands(context);
+  addDoctorCommand(context);
   addEventCommands(context);
   addFileCommands(context);
   addReportCommand(context);

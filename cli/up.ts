@@ -92,6 +92,7 @@ function howToReachS3({ localAws }: Stack): string {
 /** The URLs and folders that a person needs. */
 export function describeStack(stack: Stack): string {
   return formatFacts([
+    ['page', `${stack.apiUrl}/`],
     ['API (TES)', `${stack.apiUrl}/ga4gh/tes/v1`],
     ['API docs', `${stack.apiUrl}/docs`],
     ['queue board', `${stack.apiUrl}/board`],

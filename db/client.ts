@@ -26,6 +26,8 @@ export interface Database {
   standing(): Standing;
   /** Of the pool for single statements and transactions. */
   connections(): PoolCounts;
+  /** Since when no primary answers, by this host's clock; undefined while one does. */
+  awaySinceMs(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ const CONNECTIONS_FOR_TRIPS = 4;
 /** Opens pools, and watches whether their server is a primary that answers. */
 export function openDatabase(options: DatabaseOptions): Database {
   let standing: Standing = { up: true };
+  let awayMs: number | undefined;
   const hooks = {
     onTimeout(what: Timeout) {
       options.onTimeout?.(what);
@@ -76,6 +79,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const watch = openWatch(options.url, {
     onChange(changed) {
       standing = changed;
+      awayMs = changed.up ? undefined : (awayMs ?? Date.now());
       if (!changed.up)
         for (const one of pools)
           one.refuse(new DatabaseUnavailable(changed.outage, changed.message));
@@ -98,6 +102,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     look: () => watch.look(),
     standing: () => standing,
     connections: () => pool.counts(),
+    awaySinceMs: () => awayMs,
     async close() {
       watch.close();
       await Promise.all(pools.map((one) => one.end()));

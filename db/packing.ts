@@ -163,7 +163,7 @@ async function roomWithin(
 }
 
 /** Open attempts of an owner. */
-async function countInBatch(session: Session, owner: string): Promise<number> {
+export async function countInBatch(session: Session, owner: string): Promise<number> {
   const row = await selectFirst<{ open: number }>(
     session,
     `SELECT CAST(COALESCE(SUM(open), 0) AS SIGNED) AS open FROM submissions

@@ -51,3 +51,7 @@ export async function write(
 
 /** The value of a JSON column, which holds what this code wrote there. */
 export const fromJson = <T>(text: string): T => JSON.parse(text) as T;
+
+/** A field for a column that may be null. A null column gives no field. */
+export const known = <K extends string, V>(key: K, value: V | null): { [P in K]?: V } =>
+  value === null ? {} : ({ [key]: value } as { [P in K]?: V });

@@ -1,6 +1,6 @@
 /** Submissions, from the committed intent (packing.ts) to their end. */
+import type { AwsWait } from '../core/waiting/aws-waits.ts';
 import type { SubmissionState } from '../core/submission/states.ts';
-import { logChange } from './changes.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import { select, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
@@ -25,9 +25,13 @@ export interface SubmissionRow {
   calledMs: number | null;
   submittedMs: number | null;
   runningMs: number | null;
+  /** How many of its attempts Batch had not started at the latest look; null before the first. */
+  unstarted: number | null;
   cancelMs: number | null;
   /** Why Batch does not start it, once Batch has said so more than once, or why it is blocked. */
   waitingReason: string | null;
+  waitingFor: AwsWait | null;
+  waitingMs: number | null;
   /** Since when AWS denies what it needs; null otherwise. */
   blockedMs: number | null;
   endedMs: number | null;
@@ -37,8 +41,8 @@ export interface SubmissionRow {
 const COLUMNS = `id, submission_key AS submissionKey, secret, installation, owner,
   LOWER(HEX(shape)) AS shape, state, size, open, queue,
   job_definition_id AS jobDefinitionId, job_id AS jobId, calls, called_ms AS calledMs,
-  submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs,
-  waiting_reason AS waitingReason, blocked_ms AS blockedMs, ended_ms AS endedMs, created_ms AS createdMs`;
+  submitted_ms AS submittedMs, running_ms AS runningMs, unstarted, cancel_ms AS cancelMs,
+  waiting_reason AS waitingReason, waiting_for AS waitingFor, waiting_ms AS waitingMs, blocked_ms AS blockedMs, ended_ms AS endedMs, created_ms AS createdMs`;
 
 export async function readSubmissions(
   session: Session,
@@ -135,7 +139,7 @@ export function markSubmitted(
     const result = await write(
       session,
       `UPDATE submissions SET state = 'running', job_id = ?, submitted_ms = ?, due_ms = ?,
-         waiting_reason = NULL, blocked_ms = NULL
+         ${NOT_WAITING}, blocked_ms = NULL
         WHERE id = ? AND state = 'calling'`,
       [submitted.jobId, submitted.nowMs, submitted.dueMs, submitted.id],
     );
@@ -162,61 +166,56 @@ export async function adoptJob(
   );
 }
 
-/** From now on, their tasks are RUNNING. */
-export async function markSeenRunning(
-  database: Database,
-  ids: readonly number[],
-  nowMs: number,
-): Promise<void> {
-  if (ids.length === 0) return;
-  await inTransaction(database, async (session) => {
-    await write(
-      session,
-      'UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL',
-      [nowMs, ids],
-    );
-    const rows = await select<{ id: number }>(
-      session,
-      `SELECT id FROM tasks WHERE submission_id IN (?) AND place = 'poll'`,
-      [ids],
-    );
-    await logChange(
-      session,
-      rows.map((row) => row.id),
-      { ended: false },
-    );
-  });
+/** What AWS does with a submission, in its own words. */
+export interface AwsWaiting {
+  for: AwsWait;
+  words: string;
 }
 
-/** Why Batch does not start a job, in its own words. Null once it no longer says so. */
-export async function noteWaitingReason(
+/** In this order: MySQL assigns from left to right, and the time is kept while the kind stays. */
+const WAITING = `waiting_ms = IF(waiting_for <=> ?, waiting_ms, ?), waiting_for = ?,
+  waiting_reason = ?`;
+const NOT_WAITING = 'waiting_ms = NULL, waiting_for = NULL, waiting_reason = NULL';
+
+const waitingValues = ({ for: kind, words }: AwsWaiting, nowMs: number): unknown[] => [
+  kind,
+  nowMs,
+  kind,
+  clip(words),
+];
+
+/** Why a submission waits; null once nothing is known to hold it. */
+export async function noteWaiting(
   session: Session,
   id: number,
-  reason: string | null,
+  waiting: AwsWaiting | null,
+  nowMs: number,
 ): Promise<void> {
-  await write(session, 'UPDATE submissions SET waiting_reason = ? WHERE id = ?', [
-    reason === null ? null : clip(reason),
-    id,
-  ]);
+  if (waiting)
+    await write(session, `UPDATE submissions SET ${WAITING} WHERE id = ?`, [
+      ...waitingValues(waiting, nowMs),
+      id,
+    ]);
+  else await write(session, `UPDATE submissions SET ${NOT_WAITING} WHERE id = ?`, [id]);
 }
 
 /** AWS denies what a submission needs: why, since when, and when the sweeper looks at it again. */
 export async function blockSubmission(
   session: Session,
-  blocked: { id: number; reason: string; nowMs: number; dueMs: number },
+  blocked: { id: number; waiting: AwsWaiting; nowMs: number; dueMs: number },
 ): Promise<void> {
   await write(
     session,
-    `UPDATE submissions SET waiting_reason = ?, blocked_ms = COALESCE(blocked_ms, ?), due_ms = ?
+    `UPDATE submissions SET ${WAITING}, blocked_ms = COALESCE(blocked_ms, ?), due_ms = ?
       WHERE id = ? AND state IN ('packed', 'calling')`,
-    [clip(blocked.reason), blocked.nowMs, blocked.dueMs, blocked.id],
+    [...waitingValues(blocked.waiting, blocked.nowMs), blocked.nowMs, blocked.dueMs, blocked.id],
   );
 }
 
 export async function unblockSubmission(session: Session, id: number): Promise<void> {
   await write(
     session,
-    `UPDATE submissions SET waiting_reason = NULL, blocked_ms = NULL
+    `UPDATE submissions SET ${NOT_WAITING}, blocked_ms = NULL
       WHERE id = ? AND state IN ('packed', 'calling')`,
     [id],
   );
@@ -226,13 +225,12 @@ export async function unblockSubmission(session: Session, id: number): Promise<v
 export async function noteBlindQueue(
   session: Session,
   queue: string,
-  reason: string,
+  { words, nowMs }: { words: string; nowMs: number },
 ): Promise<void> {
-  await write(
-    session,
-    `UPDATE submissions SET waiting_reason = ? WHERE queue = ? AND state = 'running'`,
-    [clip(reason), queue],
-  );
+  await write(session, `UPDATE submissions SET ${WAITING} WHERE queue = ? AND state = 'running'`, [
+    ...waitingValues({ for: 'permission', words }, nowMs),
+    queue,
+  ]);
 }
 
 /** They were just looked at: the sweeper leaves them until `dueMs`. */

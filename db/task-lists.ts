@@ -4,7 +4,13 @@ import { isEnd, type EndPlace } from '../core/places.ts';
 import type { StandingFilter } from '../core/task/tes-state.ts';
 import type { Session } from './client.ts';
 import { select } from './rows.ts';
-import { STANDING, toStanding, type StandingRow, type TaskStanding } from './task-views.ts';
+import {
+  STANDING,
+  STANDING_JOINS,
+  toStanding,
+  type StandingRow,
+  type TaskStanding,
+} from './task-views.ts';
 
 export interface TaskFilter {
   owner: string;
@@ -32,7 +38,7 @@ export async function listStandings(session: Session, filter: TaskFilter): Promi
   const { from, order, conditions, values } = whereOf(filter, named);
   const rows = await select<StandingRow>(
     session,
-    `SELECT ${STANDING} FROM ${from} LEFT JOIN submissions s ON s.id = t.submission_id
+    `SELECT ${STANDING} FROM ${from} ${STANDING_JOINS}
       WHERE ${conditions.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
     [...values, filter.limit],
   );
@@ -136,7 +142,7 @@ function requireStanding(where: Where, standing: StandingFilter): 'tasks_owner' 
   }
   if (standing.pollRunning !== undefined)
     either.push(
-      `(t.place = 'poll' AND s.running_ms IS ${standing.pollRunning ? 'NOT NULL' : 'NULL'})`,
+      `(t.place = 'poll' AND a.started_ms IS ${standing.pollRunning ? 'NOT NULL' : 'NULL'})`,
     );
   if (standing.failures) {
     either.push(

@@ -44,11 +44,11 @@ export async function listOldestUnfinished(
   session: Session,
   { owner, scatterId, limit }: { owner: string; scatterId?: number | undefined; limit: number },
 ): Promise<number[]> {
-  // The index of an owner's unfinished tasks is in the order of their ids. A scatter has 10,000 at most.
+  // Each index is in the order of the ids. Left alone, MariaDB may read all tasks in that order.
   const [from, where, values] =
     scatterId === undefined
       ? ['tasks FORCE INDEX (tasks_ended)', 'owner = ?', [owner]]
-      : ['tasks', 'scatter_id = ? AND owner = ?', [scatterId, owner]];
+      : ['tasks FORCE INDEX (tasks_scatter)', 'scatter_id = ? AND owner = ?', [scatterId, owner]];
   const rows = await select<{ id: number }>(
     session,
     `SELECT id FROM ${from} WHERE ${where} AND ended_as IS NULL ORDER BY id LIMIT ?`,
@@ -71,7 +71,8 @@ const FAILED = `id, created_ms AS createdMs, failure_code AS failureCode, failur
 export function readFailedOf(session: Session, scatterId: number): Promise<FailedRow[]> {
   return select<FailedRow>(
     session,
-    `SELECT ${FAILED} FROM tasks WHERE scatter_id = ? AND place = 'failed' ORDER BY id`,
+    `SELECT ${FAILED} FROM tasks FORCE INDEX (tasks_scatter)
+      WHERE scatter_id = ? AND place = 'failed' ORDER BY id`,
     [scatterId],
   );
 }
@@ -93,22 +94,29 @@ export function readRecentFailures(
 
 const LATEST_CHANGES = 1000;
 
-/** How many tasks of the fleet ended lately: in the window, or in the latest changes if they are many. */
+const LEAST_SPAN_MS = 30_000;
+
+/**
+ * How many tasks of the fleet ended lately, and in which time: since the first end within the window,
+ * or within the latest changes if they are many. Cancelled tasks say nothing of the rate; those of one
+ * change have made one move.
+ */
 export async function readRecentEnds(
   session: Session,
   windowMs: number,
 ): Promise<{ tasks: number; windowMs: number }> {
-  const [row] = await select<{ tasks: number; changes: number; spanMs: number | null }>(
+  const [row] = await select<{ tasks: number; spanMs: number | null }>(
     session,
-    `SELECT CAST(COALESCE(SUM(IF(ended = 1 AND ageMs < ?, tasks, 0)), 0) AS DOUBLE) AS tasks,
-       COUNT(*) AS changes, MAX(ageMs) AS spanMs
-     FROM (SELECT JSON_LENGTH(tasks) AS tasks, ended,
-         ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) - created_ms AS ageMs
-       FROM task_changes ORDER BY id DESC LIMIT ?) AS latest`,
-    [windowMs, LATEST_CHANGES],
+    `SELECT CAST(COALESCE(SUM(latest.tasks), 0) AS DOUBLE) AS tasks,
+       CAST(MAX(latest.ageMs) AS DOUBLE) AS spanMs
+     FROM (SELECT JSON_LENGTH(tasks) AS tasks, CAST(JSON_EXTRACT(tasks, '$[0]') AS UNSIGNED) AS first,
+         ended, ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) - created_ms AS ageMs
+       FROM task_changes ORDER BY id DESC LIMIT ?) AS latest
+       STRAIGHT_JOIN tasks t ON t.id = latest.first AND t.place <> 'cancelled'
+     WHERE latest.ended = 1 AND latest.ageMs < ?`,
+    [LATEST_CHANGES, windowMs],
   );
-  const span = row && row.changes === LATEST_CHANGES ? (row.spanMs ?? windowMs) : windowMs;
-  return { tasks: row?.tasks ?? 0, windowMs: Math.max(1000, Math.min(windowMs, span)) };
+  return { tasks: row?.tasks ?? 0, windowMs: Math.max(LEAST_SPAN_MS, row?.spanMs ?? windowMs) };
 }
 
 /** The steps of a task, and the two moments between which each is. */

@@ -1,15 +1,12 @@
 /** What callers see of tasks. Each read is one statement. */
-import { append } from '../core/append.ts';
 import { publicId } from '../core/ids.ts';
 import type { Place } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profile-names.ts';
-import type { StoredRecord } from '../core/result/result.ts';
 import type { CacheMode } from '../core/task/task.ts';
-import type { ReportedTask } from '../core/notify/task-event.ts';
-import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
-import { storedResult } from './attempts.ts';
+import type { WaitingFacts } from '../core/waiting/waiting.ts';
 import type { Session } from './client.ts';
-import { fromJson, select, selectFirst, selectPrepared } from './rows.ts';
+import { fromJson, known, select, selectFirst, selectPrepared } from './rows.ts';
+import { LEADER, LEADER_JOIN, toLeader } from './waits.ts';
 
 export interface TaskStanding {
   id: number;
@@ -17,17 +14,23 @@ export interface TaskStanding {
   createdMs: number;
   place: Place;
   profile: ProfileName;
-  /** Whether a job of its submission was seen RUNNING. */
+  /** Whether its own container was seen running. */
   running: boolean;
   /** Whether its submission has not ended. */
   jobOpen: boolean;
   failureCode?: string;
 }
 
-/** Columns of tasks `t` and submissions `s` that make a `StandingRow`. */
+/** Columns of tasks `t` and what `STANDING_JOINS` adds that make a `StandingRow`. */
 export const STANDING = `t.id, t.owner, t.created_ms AS createdMs, t.profile, t.place,
-  t.failure_code AS failureCode, s.running_ms IS NOT NULL AS running,
+  t.failure_code AS failureCode, a.started_ms IS NOT NULL AS running,
   s.id IS NOT NULL AND s.ended_ms IS NULL AS jobOpen`;
+
+/** Only a task at poll has an attempt that may run. */
+const ATTEMPT_JOIN = `LEFT JOIN attempts a
+  ON t.place = 'poll' AND a.task_id = t.id AND a.number = t.attempt`;
+
+export const STANDING_JOINS = `LEFT JOIN submissions s ON s.id = t.submission_id ${ATTEMPT_JOIN}`;
 
 export interface StandingRow {
   id: number;
@@ -41,10 +44,6 @@ export interface StandingRow {
   jobOpen: number | null;
 }
 
-/** A field for a column that may be null. A null column gives no field. */
-const known = <K extends string, V>(key: K, value: V | null): { [P in K]?: V } =>
-  value === null ? {} : ({ [key]: value } as { [P in K]?: V });
-
 export const toStanding = (row: StandingRow): TaskStanding => ({
   id: row.id,
   owner: row.owner,
@@ -56,7 +55,7 @@ export const toStanding = (row: StandingRow): TaskStanding => ({
   ...known('failureCode', row.failureCode),
 });
 
-const FROM_STANDING = `SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id`;
+const FROM_STANDING = `SELECT ${STANDING} FROM tasks t ${STANDING_JOINS}`;
 
 /** In no order. Missing ones are left out. */
 export async function readStandings(
@@ -74,69 +73,6 @@ export async function readStandings(
   }
   const rows = await select<StandingRow>(session, `${FROM_STANDING} WHERE t.id IN (?)`, [ids]);
   return rows.map(toStanding);
-}
-
-const TOLD_TASKS_PER_READ = 500;
-
-/** In no order, any number of them. */
-export async function readReportedTasks(
-  session: Session,
-  ids: readonly number[],
-): Promise<ReportedTask[]> {
-  const told: ReportedTask[] = [];
-  for (let start = 0; start < ids.length; start += TOLD_TASKS_PER_READ)
-    append(told, await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ)));
-  return told;
-}
-
-interface ToldRow extends StandingRow {
-  name: string;
-  tags: string;
-  scatterId: number | null;
-  scatterRow: number | null;
-  scatterCreatedMs: number | null;
-  attempt: number;
-  movedMs: number;
-  runningMs: number | null;
-  hit: number;
-  failure: string | null;
-}
-
-/** Nothing for a task of no scatter. */
-function scatterOf({
-  scatterId,
-  scatterCreatedMs,
-  scatterRow,
-}: ToldRow): Pick<ReportedTask, 'scatter'> {
-  if (scatterId === null || scatterCreatedMs === null || scatterRow === null) return {};
-  return { scatter: { id: scatterId, createdMs: scatterCreatedMs, row: scatterRow } };
-}
-
-async function readSomeToldTasks(
-  session: Session,
-  ids: readonly number[],
-): Promise<ReportedTask[]> {
-  const rows = await select<ToldRow>(
-    session,
-    `SELECT ${STANDING}, t.name, t.tags, t.scatter_id AS scatterId, t.scatter_row AS scatterRow,
-       c.created_ms AS scatterCreatedMs, t.attempt, t.moved_ms AS movedMs,
-       s.running_ms AS runningMs, t.hit_entry_id IS NOT NULL AS hit, t.failure
-     FROM tasks t
-       LEFT JOIN submissions s ON s.id = t.submission_id
-       LEFT JOIN scatters c ON c.id = t.scatter_id
-     WHERE t.id IN (?)`,
-    [ids],
-  );
-  return rows.map((row) => ({
-    ...toStanding(row),
-    name: row.name,
-    tags: fromJson<Record<string, string>>(row.tags),
-    attempt: row.attempt,
-    sinceMs: row.place === 'poll' ? (row.runningMs ?? row.movedMs) : row.movedMs,
-    hit: row.hit === 1,
-    ...scatterOf(row),
-    ...known('failure', row.failure),
-  }));
 }
 
 /** Public ids by row. */
@@ -167,8 +103,15 @@ export interface TaskDetail extends TaskStanding {
   templateId: number;
   values: string[];
   failure?: string;
-  /** Why its script cannot be written. */
+  /** When it came to its place. */
+  movedMs: number;
+  /** Why its script cannot be written, and since when. */
   blocked?: string;
+  blockedMs?: number;
+  /** It is not packed before this time. */
+  retryMs?: number;
+  /** The equal task that it waits for. */
+  leader?: WaitingFacts['leader'];
   hitEntryId?: number;
   /** Whether the outputs of a hit were copied to its own URLs, or are the prior ones. */
   hitMode?: 'copy' | 'reference';
@@ -191,6 +134,12 @@ interface DetailRow extends StandingRow {
   slotValues: string;
   failure: string | null;
   blocked: string | null;
+  blockedMs: number | null;
+  movedMs: number;
+  retryMs: number | null;
+  leaderId: number | null;
+  leaderCreatedMs: number | null;
+  leaderIsOwn: number | null;
   hitEntryId: number | null;
   hitMode: 'copy' | 'reference' | null;
   sourceId: number | null;
@@ -217,10 +166,10 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
        t.replicate, t.warnings, t.template_id AS templateId, t.slot_values AS slotValues, t.failure,
        t.hit_entry_id AS hitEntryId, t.hit_mode AS hitMode, t.checked_ms AS checkedMs,
        t.staged_ms AS stagedMs, t.ended_ms AS endedMs,
-       IF(t.place = 'stage-script', (SELECT blocked FROM templates WHERE id = t.template_id), NULL)
-         AS blocked,
-       src.id AS sourceId, src.created_ms AS sourceCreatedMs
-     FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
+       t.moved_ms AS movedMs, t.retry_ms AS retryMs, ${LEADER}, tpl.blocked,
+       tpl.blocked_ms AS blockedMs, src.id AS sourceId, src.created_ms AS sourceCreatedMs
+     FROM tasks t ${STANDING_JOINS} ${LEADER_JOIN}
+       LEFT JOIN templates tpl ON t.place = 'stage-script' AND tpl.id = t.template_id
        LEFT JOIN tasks src
          ON t.hit_entry_id IS NOT NULL AND src.id = t.cache_source AND src.owner = t.owner
      WHERE t.id IN (?)`,
@@ -238,7 +187,11 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     templateId: row.templateId,
     values: fromJson<string[]>(row.slotValues),
     ...known('failure', row.failure),
+    movedMs: row.movedMs,
     ...known('blocked', row.blocked),
+    ...known('blockedMs', row.blockedMs),
+    ...known('retryMs', row.retryMs),
+    ...known('leader', toLeader(row)),
     ...known('hitEntryId', row.hitEntryId),
     ...known('hitMode', row.hitMode),
     ...known('source', sourceOf(row)),
@@ -246,101 +199,6 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     ...known('stagedMs', row.stagedMs),
     ...known('endedMs', row.endedMs),
   }));
-}
-
-export interface AttemptView {
-  taskId: number;
-  /** From 1. */
-  number: number;
-  arrayIndex: number;
-  submissionKey: string;
-  /** Whose objects its logs are, with the installation. */
-  owner: string;
-  installation: string;
-  /** Attempts in its submission. 1 is a single job. */
-  submissionSize: number;
-  /** Batch job queue, by name or ARN. */
-  queue: string;
-  jobId?: string;
-  createdMs: number;
-  submittedMs?: number;
-  runningMs?: number;
-  endedMs?: number;
-  /** Why Batch does not start it. */
-  waitingReason?: string;
-  outcome?: AttemptOutcome;
-  exitCode?: number;
-  reason?: string;
-  result?: StoredRecord;
-  /** Batch's own attempt number, from 1. */
-  batchAttempt?: number;
-}
-
-/** The latest attempt of each task first. */
-export async function readAttempts(
-  session: Session,
-  taskIds: readonly number[],
-): Promise<AttemptView[]> {
-  if (taskIds.length === 0) return [];
-  const rows = await select<AttemptRow>(
-    session,
-    `SELECT a.task_id AS taskId, a.number, a.array_index AS arrayIndex, a.created_ms AS createdMs,
-       a.ended_ms AS endedMs, a.outcome, a.exit_code AS exitCode, a.reason, a.result,
-       a.batch_attempt AS batchAttempt, s.submission_key AS submissionKey,
-       s.owner, s.installation,
-       s.size AS submissionSize, s.queue, s.job_id AS jobId, s.submitted_ms AS submittedMs,
-       s.running_ms AS runningMs, s.waiting_reason AS waitingReason
-     FROM attempts a JOIN submissions s ON s.id = a.submission_id
-     WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
-    [taskIds],
-  );
-  return rows.map(toAttempt);
-}
-
-interface AttemptRow {
-  taskId: number;
-  number: number;
-  arrayIndex: number;
-  submissionKey: string;
-  owner: string;
-  installation: string;
-  submissionSize: number;
-  queue: string;
-  jobId: string | null;
-  createdMs: number;
-  submittedMs: number | null;
-  runningMs: number | null;
-  endedMs: number | null;
-  waitingReason: string | null;
-  outcome: AttemptOutcome | null;
-  exitCode: number | null;
-  reason: string | null;
-  result: string | null;
-  batchAttempt: number | null;
-}
-
-function toAttempt(row: AttemptRow): AttemptView {
-  return {
-    taskId: row.taskId,
-    number: row.number,
-    arrayIndex: row.arrayIndex,
-    submissionKey: row.submissionKey,
-    owner: row.owner,
-    installation: row.installation,
-    submissionSize: row.submissionSize,
-    queue: row.queue,
-    createdMs: row.createdMs,
-    ...known('jobId', row.jobId),
-    ...known('submittedMs', row.submittedMs),
-    ...known('runningMs', row.runningMs),
-    ...known('endedMs', row.endedMs),
-    ...known('waitingReason', row.waitingReason),
-    ...known('outcome', row.outcome),
-    ...known('exitCode', row.exitCode),
-    ...known('reason', row.reason),
-    ...known('result', (row.result === null ? undefined : storedResult(row.result)) ?? null),
-    ...known('batchAttempt', row.batchAttempt),
-  };
 }
 
 export type HitSource =

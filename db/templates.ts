@@ -59,8 +59,16 @@ async function readTemplates(session: Session, ids: readonly number[]): Promise<
 }
 
 /** S3 denies that its script is written. */
-export async function blockTemplate(session: Session, id: number, reason: string): Promise<void> {
-  await write(session, 'UPDATE templates SET blocked = ? WHERE id = ?', [clip(reason), id]);
+export async function blockTemplate(
+  session: Session,
+  id: number,
+  { reason, nowMs }: { reason: string; nowMs: number },
+): Promise<void> {
+  await write(
+    session,
+    'UPDATE templates SET blocked = ?, blocked_ms = COALESCE(blocked_ms, ?) WHERE id = ?',
+    [clip(reason), nowMs, id],
+  );
 }
 
 /** No task can go on without its template, and templates in use are never pruned. */
@@ -89,7 +97,7 @@ export async function markTemplateStaged(
 ): Promise<void> {
   await write(
     session,
-    `UPDATE templates SET script_sha256 = UNHEX(?), blocked = NULL
+    `UPDATE templates SET script_sha256 = UNHEX(?), blocked = NULL, blocked_ms = NULL
       WHERE id = ? AND script_sha256 IS NULL`,
     [scriptSha256, id],
   );

@@ -57,7 +57,8 @@ export function printTemplate(template: object): string {
       if (typeof node.value === 'string' && node.value.includes('\n')) node.type = 'BLOCK_LITERAL';
     },
     Collection(_, node) {
-      if (lengthOf(node) < LINE_WIDTH - 40) node.flow = isShort(node);
+      const most = isWords(node) ? LINE_WIDTH - 25 : LINE_WIDTH - 40;
+      if (lengthOf(node) < most) node.flow = isShort(node);
     },
   });
   const text = document.toString({ lineWidth: LINE_WIDTH, indentSeq: false, singleQuote: true });
@@ -68,6 +69,9 @@ export function printTemplate(template: object): string {
 /** Lists of words and functions go on one line; maps of properties do not, unless in a function. */
 const isShort = (node: Node): boolean =>
   isSeq(node) && !node.items.some((item) => isMap(item) && item.items.length > 1);
+
+const isWords = (node: Node): boolean =>
+  isSeq(node) && node.items.every((item) => isScalar(item) && item.tag === undefined);
 
 const lengthOf = (node: Node): number => JSON.stringify(node).length;
 

@@ -1,6 +1,6 @@
 /**
  * Every parameter of the templates: name, type, default, unit and reason. The descriptions in
- * CloudFormation's console are made from it.
+ * CloudFormation's console are made from it. Those of pipeline and cromwell are in parameters/.
  */
 
 export interface Parameter {
@@ -22,10 +22,10 @@ export type Parameters = Readonly<Record<string, Parameter>>;
 
 const SUBNETS = 'List<AWS::EC2::Subnet::Id>';
 const LIST = 'CommaDelimitedList';
-const ARN_OR_NONE = '^$|^arn:aws[a-z-]*:.+$';
-const SWITCH = ['on', 'off'] as const;
+export const ARN_OR_NONE = '^$|^arn:aws[a-z-]*:.+$';
+export const SWITCH = ['on', 'off'] as const;
 
-const vpcAndSubnets = {
+export const vpcAndSubnets = {
   VpcId: { type: 'AWS::EC2::VPC::Id', reason: 'The VPC. The template network creates one.' },
   SubnetIds: {
     type: SUBNETS,
@@ -48,7 +48,7 @@ const encryption = {
   },
 } satisfies Parameters;
 
-const logRetention = {
+export const logRetention = {
   LogRetentionDays: {
     type: 'Number',
     fallback: 30,
@@ -112,7 +112,13 @@ export const coreParameters = {
     fallback: '',
     reason:
       'ARNs of further roles that tasks may request (BATCHWELL_JOB_ROLES), for example one per ' +
-      'owner. Only these can be passed to containers.',
+      'owner, and of BATCHWELL_EXECUTION_ROLE. Only these can be passed to containers.',
+  },
+  MoreLogGroups: {
+    fallback: '',
+    pattern: '^$|^[A-Za-z0-9/_.#-]+[*]?$',
+    reason:
+      'Further log groups that tasks may use (BATCHWELL_LOG_GROUPS): a name, or its start and *.',
   },
   HostRelease: {
     pattern: '^[0-9a-f]{64}$',
@@ -136,26 +142,34 @@ export const coreParameters = {
     fallback: '',
     pattern: '^$|^ami-[0-9a-f]+$',
     reason:
-      'Your AMI with systemd, cloud-init, docker, ecs, curl and tar. When empty, Batch uses the ' +
-      'newest ECS-optimized Amazon Linux 2023.',
+      'Your AMI with systemd, cloud-init, docker, ecs, curl, tar, and lvm2 or dnf. When empty, Batch ' +
+      'uses the newest ECS-optimized Amazon Linux 2023.',
   },
   RootDeviceName: {
     fallback: '/dev/xvda',
     pattern: '^/dev/[a-z0-9]+$',
-    reason:
-      'Root device of the AMI. A host with another one finds its disk too small and gives up.',
+    reason: 'Root device of the AMI. With another name, the root volume is not encrypted.',
   },
   DiskMode: {
-    fallback: 'fixed',
-    allowed: ['fixed'],
-    reason: 'fixed: all data of tasks are on the root volume, and hosts need no EC2 permissions.',
+    fallback: 'elastic',
+    allowed: ['elastic', 'fixed', 'instance-store'],
+    reason:
+      'elastic: NVMe disks, or 100 GiB with InstanceTypes, and more as tasks write. fixed: one volume ' +
+      'of DiskGiB. instance-store: NVMe disks only.',
   },
   DiskGiB: {
     type: 'Number',
     fallback: 500,
     unit: 'GiB',
     range: [50, 65536],
-    reason: 'Size of the root volume (gp3, encrypted). All tasks of a host share it.',
+    reason: 'With fixed: size of the volume of a host (gp3, encrypted).',
+  },
+  DiskMaxGiB: {
+    type: 'Number',
+    fallback: 16384,
+    unit: 'GiB',
+    range: [100, 262144],
+    reason: 'With elastic: most that one host gets.',
   },
   DiskIops: {
     type: 'Number',
@@ -270,7 +284,19 @@ export const serviceParameters = {
   },
   ImageUri: {
     pattern: '^.+@sha256:[0-9a-f]{64}$',
-    reason: 'Image of the service, by digest. It must be for arm64.',
+    reason: 'Image of the service, by digest. It must be for CpuArchitecture.',
+  },
+  SettingsFileArn: {
+    fallback: '',
+    pattern: '^$|^arn:aws[a-z-]*:s3:::.+/.+[.]env$',
+    reason:
+      'ARN of an object with settings of the fleet (.env.example has them all), one NAME=value a ' +
+      'line. What the template sets itself comes first. aws:deploy --settings makes it.',
+  },
+  CpuArchitecture: {
+    fallback: 'ARM64',
+    allowed: ['ARM64', 'X86_64'],
+    reason: 'Architecture of the API and the workers. ARM64 costs a fifth less on Fargate.',
   },
   Size: {
     fallback: 'production',

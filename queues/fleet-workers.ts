@@ -36,7 +36,8 @@ export async function announceWorker(
   prefix: string,
   { id, ...standing }: WorkerStanding,
 ): Promise<boolean> {
-  const answer = await redis.eval(ANNOUNCE, 2, ...keysOf(prefix), id, JSON.stringify(standing));
+  const [workers, drains] = keysOf(prefix);
+  const answer = await redis.eval(ANNOUNCE, 2, workers, drains, id, JSON.stringify(standing));
   return Number(answer) === 1;
 }
 

@@ -60,7 +60,7 @@ function tasksIn(data: unknown): number[] {
 }
 
 /** More stay for the next call. */
-export const MOST_RETRIED = 1000;
+const MOST_RETRIED = 1000;
 
 /** Returns how many are taken again. One that is gone, or was retried meanwhile, is left out. */
 export async function retryLaidAside(

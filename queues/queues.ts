@@ -20,6 +20,8 @@ export interface Queues {
   depth(stage: Stage): Promise<QueueDepth>;
   readonly byStage: QueueByStage;
   readonly redis: Redis;
+  /** Since when Redis does not serve, by the clock of `nowMs`; undefined while it does. */
+  awaySinceMs(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -68,11 +70,16 @@ export function openQueues(options: QueueOptions): Queues {
     new Queue(stage, { connection: redis, prefix: options.prefix }, backend);
   const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as QueueByStage;
 
-  watchStanding(redis, Object.values(byStage), options.onChange ?? (() => undefined));
+  let awayMs: number | undefined;
+  watchStanding(redis, Object.values(byStage), (standing) => {
+    awayMs = standing.up ? undefined : (awayMs ?? nowMs());
+    options.onChange?.(standing);
+  });
 
   return {
     byStage,
     redis,
+    awaySinceMs: () => awayMs,
     nudge: (nudges, delayMs = 0) =>
       addMessages(byStage, nudges, {
         delayMs,

@@ -7,7 +7,9 @@ const keyOf = (prefix: string): string => `${prefix}:usage`;
 const KEEP_SECONDS = 24 * 3600;
 
 const ADD = `
-for i = 2, #ARGV, 2 do redis.call('HINCRBYFLOAT', KEYS[1], ARGV[i], ARGV[i + 1]) end
+for field, amount in pairs(cjson.decode(ARGV[2])) do
+  redis.call('HINCRBYFLOAT', KEYS[1], field, tostring(amount))
+end
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 return 0
 `;
@@ -31,8 +33,10 @@ export async function sendUsage(
   amounts: readonly SentAmount[],
 ): Promise<void> {
   if (amounts.length === 0) return;
-  const fields = amounts.flatMap(({ kind, owner, amount }) => [`${kind} ${owner}`, amount]);
-  await redis.eval(ADD, 1, keyOf(prefix), KEEP_SECONDS, ...fields);
+  const fields = Object.fromEntries(
+    amounts.map(({ kind, owner, amount }) => [`${kind} ${owner}`, amount]),
+  );
+  await redis.eval(ADD, 1, keyOf(prefix), KEEP_SECONDS, JSON.stringify(fields));
 }
 
 /** All that was sent, once. */

@@ -11,6 +11,7 @@ import { ServiceInfo } from '../api/routes/service-info.ts';
 import * as fleet from '../api/schemas/fleet.ts';
 import * as summaries from '../api/schemas/summaries.ts';
 import { Timeline } from '../api/routes/timeline.ts';
+import { TaskUsage } from '../api/routes/usage.ts';
 import { Validation } from '../api/routes/validate.ts';
 import { LogLine } from '../api/schemas/logs.ts';
 import { Failure, Problem } from '../api/schemas/replies.ts';
@@ -92,6 +93,7 @@ const named: Record<string, [schema: object, sentence: string]> = {
   TaskEvent: [TaskEvent, 'The state of a task, as events and webhooks report it.'],
   Validation: [Validation, 'How a task would run.'],
   LogLine: [LogLine, 'A line of a followed log.'],
+  TaskUsage: [TaskUsage, 'What a task asked for, and what its executors used.'],
   Timeline: [Timeline, 'How long a task spent in each step.'],
   CacheExplanation: [CacheExplanation, 'Why a task hits the call cache, or misses it.'],
   ScatterCacheExplanation: [

@@ -20,6 +20,10 @@ const ENVIRONMENT_READERS: readonly { files: string[]; reason: string }[] = [
     files: ['packages/local-aws/**'],
     reason: 'Is a package of its own; searches PATH for a container engine.',
   },
+  {
+    files: ['packages/disk/**'],
+    reason: 'Is a package of its own; systemd gives it the settings of the launch template.',
+  },
   { files: ['examples/**'], reason: 'Stand-alone programs.' },
   {
     files: ['scripts/**', 'bench/**', 'test/**', 'infra/**', '*.config.ts'],
@@ -110,7 +114,7 @@ export const lintConfig = {
   $schema: './node_modules/oxlint/configuration_schema.json',
   plugins: ['typescript', 'unicorn', 'oxc', 'import', 'promise', 'vitest'],
   categories: { correctness: 'error', suspicious: 'error' },
-  ignorePatterns: ['dist', 'node_modules', 'coverage', 'db/migrations'],
+  ignorePatterns: ['dist', 'node_modules', 'coverage', 'db/migrations', 'web/built'],
   rules: {
     'typescript/no-explicit-any': 'error',
     'typescript/no-non-null-assertion': 'error',
@@ -144,7 +148,7 @@ export const lintConfig = {
       rules: { 'no-restricted-properties': 'off' },
     },
     {
-      files: ['core/**/*.ts'],
+      files: ['core/**/*.ts', 'packages/disk/rules/**/*.ts'],
       rules: {
         'no-restricted-properties': ['error', ...CORE_PROPERTIES],
         'no-restricted-globals': [
@@ -167,7 +171,16 @@ export const lintConfig = {
     },
     {
       // Programs that a person starts; services write their log through telemetry/log.ts.
-      files: ['scripts/**', 'cli/**', 'bench/**', 'examples/**', 'infra/**', 'stager/bundle.ts'],
+      files: [
+        'scripts/**',
+        'cli/**',
+        'bench/**',
+        'examples/**',
+        'infra/**',
+        'stager/bundle.ts',
+        // Its log is the journal of systemd.
+        'packages/disk/**',
+      ],
       rules: { 'no-console': 'off' },
     },
     {

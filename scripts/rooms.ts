@@ -151,6 +151,25 @@ export const rooms: readonly Room[] = [
       'The local AWS is tested with the AWS SDK alone, so that it can be published by itself.',
   },
   {
+    folder: 'packages/disk',
+    rooms: [],
+    packages: [NODE, '@aws-sdk/client-ec2'],
+    reason: 'The disk daemon runs on hosts without the fleet: EC2 is all that it knows of AWS.',
+    exceptions: [
+      {
+        file: 'packages/disk/bundle.ts',
+        packages: ['esbuild'],
+        reason: 'bundle.ts makes the bundle and is not part of it.',
+      },
+    ],
+  },
+  {
+    folder: 'packages/disk/test',
+    rooms: ['packages/disk'],
+    packages: [NODE, 'vitest', 'fast-check'],
+    reason: 'These tests play EC2 and a host themselves, so that they can be told apart from ours.',
+  },
+  {
     folder: 'examples',
     rooms: ['packages/client'],
     packages: [NODE, '@batchwell/client', 'bullmq'],
@@ -165,12 +184,12 @@ export const rooms: readonly Room[] = [
   {
     folder: 'ops',
     rooms: ['core', 'telemetry'],
-    packages: [],
+    packages: ['@grafana/grafana-foundation-sdk'],
     reason: 'The dashboard is made of the metrics catalogue and the names of places.',
   },
   {
     folder: 'infra',
-    rooms: ['stager', 'packages/local-aws', 'cli', 'aws', 'telemetry'],
+    rooms: ['stager', 'packages/local-aws', 'packages/disk', 'cli', 'aws', 'telemetry'],
     packages: [
       NODE,
       ...SDK,
@@ -182,6 +201,29 @@ export const rooms: readonly Room[] = [
     ],
     reason:
       'infra is a package of its own: the fleet never needs the CDK, nor do the templates its decisions.',
+  },
+  {
+    folder: 'infra/test',
+    rooms: [
+      'core',
+      'stager',
+      'packages/disk',
+      'packages/local-aws',
+      'cli',
+      'aws',
+      'telemetry',
+      'infra',
+    ],
+    packages: [
+      NODE,
+      ...SDK,
+      '@cloud-copilot/iam-simulate',
+      'aws-cdk-lib',
+      'cdk-nag',
+      'vitest',
+      'yaml',
+    ],
+    reason: 'The tests run fleets against the templates, and jobs on hosts that boot.',
   },
 ];
 

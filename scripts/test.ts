@@ -5,6 +5,8 @@
  *   npm test -- test/unit -t packing  passes arguments to vitest
  *   npm run test:long                 the same, and the long cases (test/long.ts)
  *   npm run test:interop              test/interop only
+ *   npm run test:observability        test/observability only, after scripts/observability.ts
+ *   npm run test:page                 test/page only: the page in Chromium
  */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +18,9 @@ import type { Tally } from '../test/tally-reporter.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-const which = ['interop', 'long'].find((name) => process.argv.includes(`--${name}`));
+const which = ['interop', 'long', 'observability', 'page'].find((name) =>
+  process.argv.includes(`--${name}`),
+);
 const forwarded = process.argv.slice(2).filter((argument) => argument !== `--${which}`);
 
 // Every temporary file of the run goes here, so that an interrupted run leaves none behind.

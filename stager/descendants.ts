@@ -42,6 +42,10 @@ export interface Descendants {
   environment: Record<string, string>;
   /** Names the script's shell, which is not one of them. */
   spare(shell: number | undefined): void;
+  /** Those that run now. */
+  running(): readonly Seen[];
+  /** The script's shell. */
+  shell(): number | undefined;
   /** Sends a signal to each. */
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
   /** Waits a moment for them to end, and ends those that do not. */
@@ -65,7 +69,7 @@ interface State {
 const idOf = ({ pid, started }: Seen): string => `${pid} ${started}`;
 
 /** The variable that a container's first process has, whatever started it. */
-const JOB = 'AWS_BATCH_JOB_ID';
+export const JOB = 'AWS_BATCH_JOB_ID';
 /** Set for the commands where nothing better tells whose a process is: names this stager. */
 const MARK = 'BATCHWELL_STAGER';
 
@@ -117,6 +121,8 @@ export function openDescendants(env: NodeJS.ProcessEnv): Descendants {
       state.shell = shell === undefined ? undefined : seeProcess(shell);
       if (state.scope === 'marks') state.timer = setInterval(() => find(state), LOOK_MS).unref();
     },
+    running: () => find(state),
+    shell: () => state.shell?.pid,
     signal(name) {
       for (const one of find(state)) signalSeen(one, name);
     },

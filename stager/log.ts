@@ -6,6 +6,7 @@ export type Log = (event: StagerEvent, fields?: Record<string, string | number>)
 
 type StagerEvent =
   | 'task_started'
+  | 'start_not_written'
   | 'inputs_fetched'
   | 'executor_ended'
   | 'processes_ended'

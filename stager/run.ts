@@ -21,6 +21,8 @@ import type { Identity, Session } from './session.ts';
 import { openSharedFolders } from './shared-folders.ts';
 import { runShell } from './shell.ts';
 import type { RunningShell } from './shell.ts';
+import { tellStart } from './start.ts';
+import { openUsage } from './usage.ts';
 import { createUploader } from './upload.ts';
 
 /** How long a task may take to end after SIGTERM; the container is killed 30 s after the signal. */
@@ -148,6 +150,7 @@ async function runScript(
   shell.signal('SIGKILL');
   await session.descendants.end('at once');
   session.descendants.close();
+  session.usage.close();
   if (session.closed === 'fenced') return stagerExit.fenced;
   if (session.closed === 'recorded' && typeof outcome === 'number') return outcome;
   session.error ??= {
@@ -225,6 +228,7 @@ export async function runTask(
       log('task_recorded_before', { attempt: identity.attempt });
       return 0;
     }
+    tellStart(s3, identity, log, startedMs);
     log('task_started', {
       submission: formatS3Url(identity.submission),
       index: identity.index,
@@ -233,9 +237,11 @@ export async function runTask(
     const shared = openSharedFolders(env);
     const warnings: string[] = [];
     const uploader = createUploader(s3, { shared, warn: (text) => void warnings.push(text) });
+    const descendants = openDescendants(env);
+    const usage = openUsage({ env, ...descendants });
     const session = openSession(
       identity,
-      { s3, uploader, log, startedMs, warnings, descendants: openDescendants(env) },
+      { s3, uploader, log, startedMs, warnings, descendants, usage },
       { liveLogsMs, diskWaitMs },
     );
     const code = await runOwned(session, text, env, terminated);

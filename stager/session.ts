@@ -27,6 +27,7 @@ import { lookBefore, openReach } from './reach.ts';
 import type { Before } from './reach.ts';
 import { openRoom } from './room.ts';
 import { blame, persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
+import type { UsageMeter } from './usage.ts';
 import { hasText, openStream } from './streams.ts';
 import type { Stream } from './streams.ts';
 import type { Uploader } from './upload.ts';
@@ -52,6 +53,7 @@ interface SessionMeans {
   log: Log;
   startedMs: number;
   descendants: Descendants;
+  usage: UsageMeter;
   /** What the record says beside what its outputs say. */
   warnings: string[];
 }
@@ -173,6 +175,7 @@ async function prepareExecutor(
   }
   const stream = (named: string, name: string) =>
     openStream(named, join(session.logs, `${position}.${name}`));
+  session.usage.start();
   session.executors[Number(position)] = {
     startedMs: Date.now(),
     stdout: await stream(stdout, 'stdout'),
@@ -185,7 +188,13 @@ async function prepareExecutor(
 async function endExecutor(session: Session, position: number, exitCode: number): Promise<void> {
   const executor = session.executors[position];
   if (!executor) return;
-  executor.ended = { exitCode, startedMs: executor.startedMs, endedMs: Date.now() };
+  const usage = session.usage.end();
+  executor.ended = {
+    exitCode,
+    startedMs: executor.startedMs,
+    endedMs: Date.now(),
+    ...(usage && { usage }),
+  };
   session.log('executor_ended', {
     executor: position,
     exitCode,

@@ -56,6 +56,7 @@ export function createLog(
   const log = pino(
     {
       level: options.level,
+      onChild: (child) => void loggers.add(child),
       name: options.name,
       redact: { paths: REDACTED, censor: '[redacted]' },
       serializers: { err: describeError },
@@ -68,5 +69,22 @@ export function createLog(
     },
     destination,
   );
+  loggers.add(log);
+  configured = options.level;
   return log;
 }
+
+/** Of this process, with their children: a child does not follow a change of its parent. */
+const loggers = new Set<Logger>();
+let configured = 'info';
+
+/** Those of pino, from the fewest lines to the most. */
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** For all of this process from now on; undefined for the configured one. */
+export function setLogLevel(level: LogLevel | undefined): void {
+  for (const logger of loggers) logger.level = level ?? configured;
+}
+
+export const currentLogLevel = (): string => loggers.values().next().value?.level ?? configured;

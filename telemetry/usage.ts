@@ -4,9 +4,9 @@
  */
 import type { FailureKind } from '../core/retry/failures.ts';
 
-export type UsageKind = 'vcpu-seconds' | 'cost' | `failed:${FailureKind}`;
+type UsageKind = 'vcpu-seconds' | 'cost' | `failed:${FailureKind}`;
 
-export interface UsageAmount {
+interface UsageAmount {
   kind: UsageKind;
   owner: string;
   amount: number;

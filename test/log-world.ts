@@ -31,12 +31,12 @@ export const runIn = (world: ApiWorld) => {
     submissions += 1;
     const key = `sub${submissions}`;
     const [made] = await sql(
-      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, open, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'running', 2, 2, 'fast', 1, 'job-1', 5, 1)",
+      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, open, queue, job_definition_id, job_id, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'running', 2, 2, 'fast', 1, 'job-1', 1)",
       [key, Buffer.alloc(16)],
     );
     const { insertId } = made as { insertId: number };
     await sql(
-      'INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES (?, ?, ?, 7, 1)',
+      'INSERT INTO attempts (task_id, number, submission_id, array_index, started_ms, created_ms) VALUES (?, ?, ?, 7, 5, 1)',
       [rowOf(id), number, insertId],
     );
     await sql("UPDATE tasks SET place = 'poll', submission_id = ?, attempt = ? WHERE id = ?", [

@@ -43,7 +43,7 @@ interface EndedAttempt {
 
 export interface StartedAttempt {
   number?: number;
-  runningMs?: number;
+  startedMs?: number;
   ended?: EndedAttempt;
 }
 
@@ -57,18 +57,18 @@ export const attemptIn = (world: ApiWorld) => {
   const sql = sqlIn(world);
   return async (
     id: string,
-    { number = 1, runningMs, ended }: StartedAttempt = {},
+    { number = 1, startedMs, ended }: StartedAttempt = {},
   ): Promise<string> => {
     submissions += 1;
     const key = `key${submissions}`;
     const [made] = await sql(
-      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, open, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'running', 2, 2, 'fast', 1, 'job-1', ?, 1)",
-      [key, Buffer.alloc(16), runningMs],
+      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, open, queue, job_definition_id, job_id, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'running', 2, 2, 'fast', 1, 'job-1', 1)",
+      [key, Buffer.alloc(16)],
     );
     const submissionId = (made as { insertId: number }).insertId;
     await sql(
-      'INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES (?, ?, ?, 1, 1)',
-      [keyOf(id), number, submissionId],
+      'INSERT INTO attempts (task_id, number, submission_id, array_index, started_ms, created_ms) VALUES (?, ?, ?, 1, ?, 1)',
+      [keyOf(id), number, submissionId, startedMs],
     );
     await sql("UPDATE tasks SET place = 'poll', submission_id = ?, attempt = ? WHERE id = ?", [
       submissionId,

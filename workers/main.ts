@@ -11,6 +11,7 @@ import { requireDistinctEtags } from './probe-etags.ts';
 import { openRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { startFleetCount } from './upkeep/fleet-count/fleet-count.ts';
+import { followLogLevel } from './upkeep/log-level.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
@@ -75,6 +76,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startLeaseLoop(runtime, keeper, lose),
       startSweeper(runtime),
       startJanitor(runtime),
+      followLogLevel(runtime),
       startRetention(runtime),
       startFleetCount(runtime),
       startPresence(runtime, running),

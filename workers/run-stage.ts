@@ -57,7 +57,10 @@ export function runStage<S extends Stage>(
     fleetTimeBackend(runtime.nowMs),
   );
   worker.on('failed', (job, error) =>
-    log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'),
+    log.error(
+      { messageId: job?.id, tries: job?.attemptsMade, ...namesIn(job?.data), err: error },
+      'message-failed',
+    ),
   );
   worker.on('error', (error) => log.error({ err: error }, 'worker-error'));
   return {
@@ -70,6 +73,19 @@ export function runStage<S extends Stage>(
       await closeInTime(worker.close(), () => connection.status === 'ready' && canProceed(runtime));
       connection.disconnect();
     },
+  };
+}
+
+const MOST_NAMED = 20;
+
+/** What the message is about: tasks by the keys of their rows, a shape, submissions, or a job queue. */
+function namesIn(message: Messages[Stage] | undefined): Record<string, unknown> {
+  if (!message) return {};
+  if (!('tasks' in message)) return { ...message };
+  const { tasks } = message;
+  return {
+    tasks: tasks.slice(0, MOST_NAMED),
+    ...(tasks.length > MOST_NAMED && { moreTasks: tasks.length - MOST_NAMED }),
   };
 }
 

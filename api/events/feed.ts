@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReportedTask } from '../../core/notify/task-event.ts';
 import { readChanges } from '../../db/changes.ts';
 import type { Database } from '../../db/client.ts';
-import { readReportedTasks } from '../../db/task-views.ts';
+import { readReportedTasks } from '../../db/reported-tasks.ts';
 
 export interface ChangeBatch {
   /** Each task once, in its current state, which may be later than the change. */

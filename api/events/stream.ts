@@ -8,7 +8,7 @@ import { isEnd } from '../../core/places.ts';
 import { viewScatter, type ScatterView } from '../../core/scatter/scatter-view.ts';
 import { viewTaskEvent, type ReportedTask } from '../../core/notify/task-event.ts';
 import { countScatter } from '../../db/scatter-views.ts';
-import { readReportedTasks } from '../../db/task-views.ts';
+import { readReportedTasks } from '../../db/reported-tasks.ts';
 import type { ApiContext } from '../context.ts';
 import type { ChangeBatch } from './feed.ts';
 import { matcherOf, type Subject } from './subject.ts';
@@ -37,7 +37,7 @@ const event = (name: string, data: unknown): string =>
 /** An id alone is not an event: it only sets the place from which the listener resumes. */
 const place = (id: number, mark = ''): string => `id: ${id}${mark}\n\n`;
 
-type StreamContext = Pick<ApiContext, 'database' | 'feed' | 'log' | 'nowMs'>;
+type StreamContext = Pick<ApiContext, 'database' | 'feed' | 'log' | 'nowMs' | 'waiting'>;
 
 /**
  * Reports until the task or scatter has ended, or the signal is aborted. A place in the log is sent
@@ -114,7 +114,7 @@ function createReporter(context: StreamContext, { owner, subject }: Listener): R
   if (subject.of === 'scatter') return createScatterReporter(context, subject.scatter, wanted);
   return {
     begin: async () => [],
-    report: async (batch) => tasksOf(wanted(batch)),
+    report: async (batch) => tasksOf(context, wanted(batch)),
     patienceMs: (most) => most,
     isComplete: () => false,
   };
@@ -125,18 +125,20 @@ type Wanted = (batch: ChangeBatch) => ReportedTask[];
 /** Serialized once for all listeners. */
 const textOfTask = new WeakMap<ReportedTask, string>();
 
-const tasksOf = (tasks: readonly ReportedTask[]): string[] =>
+const tasksOf = ({ waiting }: StreamContext, tasks: readonly ReportedTask[]): string[] =>
   tasks.map((task) => {
-    const text = textOfTask.get(task) ?? event('task', viewTaskEvent(task));
+    const waits = task.waits && waiting.decide(task.waits);
+    const text = textOfTask.get(task) ?? event('task', viewTaskEvent(task, waits));
     textOfTask.set(task, text);
     return text;
   });
 
-function createTaskReporter({ database }: StreamContext, id: number, wanted: Wanted): Reporter {
+function createTaskReporter(context: StreamContext, id: number, wanted: Wanted): Reporter {
+  const { database } = context;
   let isComplete = false;
   const report = (tasks: readonly ReportedTask[]): string[] => {
     isComplete ||= tasks.some((task) => isEnd(task.place));
-    return tasksOf(tasks);
+    return tasksOf(context, tasks);
   };
   return {
     begin: async () => report(await readReportedTasks(database.pool, [id])),
@@ -151,10 +153,11 @@ function createTaskReporter({ database }: StreamContext, id: number, wanted: Wan
  * have ended and were reported.
  */
 function createScatterReporter(
-  { database, nowMs }: StreamContext,
+  context: StreamContext,
   scatter: ScatterView,
   wanted: Wanted,
 ): Reporter {
+  const { database, nowMs } = context;
   let changed = false;
   let countedMs = 0;
   let ended = false;
@@ -167,7 +170,7 @@ function createScatterReporter(
   return {
     begin: async () => [await count()],
     async report(batch) {
-      const events = tasksOf(wanted(batch));
+      const events = tasksOf(context, wanted(batch));
       isComplete = ended && events.length === 0 && !batch.more;
       changed ||= events.length > 0;
       if (changed && nowMs() - countedMs >= COUNT_INTERVAL_MS) events.push(await count());

@@ -149,6 +149,7 @@ export function answerErrors(log: Log) {
         {
           event: cause.event,
           route: request.routeOptions.url,
+          requestId: request.id,
           error: error.message,
           ...(error instanceof DatabaseUnavailable && { outage: error.outage }),
         },
@@ -168,6 +169,7 @@ export function answerErrors(log: Log) {
         event: 'request-failed',
         route: request.routeOptions.url,
         method: request.method,
+        requestId: request.id,
         code: error.code,
         error: error.message,
         stack: error.stack,

@@ -1,11 +1,23 @@
 /** Hooks that run for every request. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Log } from '../../telemetry/log.ts';
 import type { Api } from '../dependencies.ts';
+
+/** What a caller may name a request: it goes into lines of the log. */
+const REQUEST_ID = /^[\w.:/+=@-]{1,128}$/;
+
+/** The caller's own name for the request, or a random one. */
+export function nameRequest({ headers }: { headers: IncomingHttpHeaders }): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
 
 /** Logs the route, not the URL: a URL can hold a token, and routes are few. */
 export function logRequests(app: Api, log: Log, nowMs: () => number): void {
   const started = new WeakMap<object, number>();
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
     started.set(request, nowMs());
     done();
   });
@@ -20,6 +32,7 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
         status: reply.statusCode,
         ms: nowMs() - (started.get(request) ?? nowMs()),
         owner: request.caller.access.owner,
+        requestId: request.id,
       },
       'request',
     );
@@ -33,6 +46,7 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
         method: request.method,
         route: request.routeOptions.url ?? '(none)',
         owner: request.caller.access.owner,
+        requestId: request.id,
       },
       'request-broken-off',
     );
@@ -50,7 +64,7 @@ export function allowOtherOrigins(app: Api): void {
     if (request.headers.origin === undefined) return undefined;
     reply
       .header('access-control-allow-origin', '*')
-      .header('access-control-expose-headers', 'retry-after, x-batchwell-last-known');
+      .header('access-control-expose-headers', 'retry-after, x-batchwell-last-known, x-request-id');
     if (
       request.method !== 'OPTIONS' ||
       request.headers['access-control-request-method'] === undefined
@@ -61,7 +75,7 @@ export function allowOtherOrigins(app: Api): void {
       .header('access-control-allow-methods', 'GET, POST, DELETE')
       .header(
         'access-control-allow-headers',
-        'authorization, content-type, idempotency-key, last-event-id',
+        'authorization, content-type, idempotency-key, last-event-id, x-request-id',
       )
       .header('access-control-max-age', '600')
       .send();

@@ -14,9 +14,18 @@ const open = new WeakMap<ServerResponse, OpenRequest>();
 
 /** Node's parser takes no other method either; Prometheus keeps a series for each. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+/** Of orchestrators and Prometheus: their answers say nothing of those to callers. */
+const PROBES = new Set(['/metrics', '/healthz', '/readyz']);
 const FIRST_SERVER_ERROR = 500;
 
+/** The first of these answers must count too, so their series begin at 0. */
+const SERVER_ERRORS = ['500', '503'];
+
 export function countRequests(app: Api, metrics: Metrics): void {
+  app.addHook('onRoute', ({ url: route, method: methods }) => {
+    for (const method of [methods].flat())
+      for (const code of SERVER_ERRORS) metrics.httpRequests.inc({ route, method, code }, 0);
+  });
   app.addHook('onRequest', (request, { raw }, done) => {
     const one = { startedMs: performance.now(), metrics, lasts: false };
     open.set(raw, one);
@@ -26,7 +35,7 @@ export function countRequests(app: Api, metrics: Metrics): void {
       const route = request.routeOptions.url ?? '(none)';
       const method = METHODS.has(request.method) ? request.method : 'other';
       if (!one.lasts) metrics.httpInProgress.dec();
-      if (raw.statusCode >= FIRST_SERVER_ERROR) metrics.httpErrors.inc();
+      if (raw.statusCode >= FIRST_SERVER_ERROR && !PROBES.has(route)) metrics.httpErrors.inc();
       const code = raw.writableFinished ? String(raw.statusCode) : 'aborted';
       metrics.httpRequests.inc({ route, method, code });
       if (!one.lasts)

@@ -70,6 +70,16 @@ function createRoute(api: Api, context: ApiContext): void {
     );
     if ('refused' in answer) return reply.code(answer.refused.status_code).send(answer.refused);
     const { id, taskIds, equalRows } = answer;
+    context.log.info(
+      {
+        event: 'scatter-accepted',
+        scatter: id,
+        owner: request.caller.access.owner,
+        tasks: taskIds.length,
+        requestId: request.id,
+      },
+      'scatter-accepted',
+    );
     return reply.send({
       id,
       tasks: taskIds.length,

@@ -25,6 +25,7 @@ import {
   type TesTaskMinimal,
   type View,
 } from '../schemas/tes.ts';
+import { withDatabaseAway } from '../tasks/last-known-views.ts';
 import { cancelAndNudge } from '../tasks/cancel.ts';
 import { ListQuery, listTasks } from '../tasks/list.ts';
 
@@ -127,7 +128,7 @@ interface ViewRequest {
 }
 
 async function showTask(
-  { reader, lastKnownViews, nowMs }: ApiContext,
+  { reader, lastKnownViews, nowMs, database }: ApiContext,
   { owner, id, view, states }: ViewRequest,
 ): Promise<ShownTask | undefined> {
   try {
@@ -137,7 +138,11 @@ async function showTask(
     return body && { body };
   } catch (error) {
     if (!isDatabaseAway(error)) throw error;
-    return lastKnownViews.recall(owner, view, id) ?? { body: unknownFor(id, view), seenMs: 0 };
+    const known = lastKnownViews.recall(owner, view, id);
+    const awayMs = database.awaySinceMs() ?? nowMs();
+    return known
+      ? { ...known, body: withDatabaseAway(known.body, awayMs, nowMs()) }
+      : { body: withDatabaseAway(unknownFor(id, view), awayMs, nowMs()), seenMs: 0 };
   }
 }
 

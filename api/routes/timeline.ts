@@ -1,7 +1,8 @@
 /** How long a task spent in each step. */
 import { Type } from 'typebox';
 import { spanNames, timelineOf } from '../../core/task/timeline.ts';
-import { readAttempts, readDetails } from '../../db/task-views.ts';
+import { readDetails } from '../../db/task-views.ts';
+import { readAttempts } from '../../db/attempt-views.ts';
 import { notFound } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { rfc3339 } from '../http/rfc3339.ts';

@@ -1,6 +1,7 @@
 /** Events, as /openapi.json shows them. */
 import { Type, type Static } from 'typebox';
 import { failureKinds } from '../../core/retry/failures.ts';
+import { waitingKinds } from '../../core/waiting/waiting.ts';
 import { TesState } from './tes.ts';
 
 export const TaskEvent = Type.Object(
@@ -16,6 +17,17 @@ export const TaskEvent = Type.Object(
       description: 'Number of its latest attempt, from 1; 0 before the first',
     }),
     cache_hit: Type.Boolean(),
+    waiting: Type.Optional(
+      Type.Object(
+        {
+          for: Type.Enum(waitingKinds),
+          since: Type.String({ description: 'RFC 3339' }),
+          message: Type.String({ description: 'For people' }),
+          task: Type.Optional(Type.String({ description: 'The equal task of the same owner' })),
+        },
+        { description: 'Why it does not run; absent while it runs, and once it has ended' },
+      ),
+    ),
     failure: Type.Optional(
       Type.Object({ code: Type.Enum(Object.keys(failureKinds)), message: Type.String() }),
     ),

@@ -7,6 +7,7 @@ import { LARGEST_SCATTER } from '../../core/scatter/scatter.ts';
 import { places } from '../../core/places.ts';
 import { cacheModes, mergeModes } from '../../core/task/task.ts';
 import { shownStates } from '../../core/task/tes-state.ts';
+import { waitingKinds } from '../../core/waiting/waiting.ts';
 import { TesTaskRequest } from './tes.ts';
 
 const texts = Type.Record(Type.String(), Type.String());
@@ -83,6 +84,9 @@ export const ScatterReply = Type.Object({
   ...head,
   places: counts(places),
   states: counts(shownStates),
+  waiting: Type.Partial(counts(waitingKinds), {
+    description: 'How many tasks that do not run wait for what; kinds without a task are left out',
+  }),
   cache_hits: Type.Integer({ description: 'Number of tasks that were cache hits' }),
   ended: Type.Boolean({ description: 'Whether all tasks have ended' }),
 });

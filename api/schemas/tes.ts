@@ -3,6 +3,7 @@
  * which is more lenient.
  */
 import { Type, type Static } from 'typebox';
+import { waitingKinds } from '../../core/waiting/waiting.ts';
 import { tesStates } from '../../core/task/tes-state.ts';
 
 const texts = Type.Record(Type.String(), Type.String());
@@ -88,7 +89,17 @@ export const TesOutputFileLog = Type.Object({
 
 export const TesTaskLog = Type.Object({
   logs: Type.Array(TesExecutorLog),
-  metadata: Type.Optional(texts),
+  metadata: Type.Optional(
+    Type.Record(Type.String(), Type.String(), {
+      description:
+        'attempt, submission, queue, and batch_job_id of the attempt, and what its executors used: ' +
+        'wall_seconds, cpu_seconds, peak_memory_bytes, read_bytes, written_bytes. Of a task that does not run: ' +
+        'waiting (why, and since when, in a sentence), waiting_for (one of ' +
+        `${waitingKinds.join(', ')}), waiting_since (RFC 3339), waiting_ahead (how many tasks of ` +
+        'this fleet are ahead of it in its job queue), and waiting_task (the equal task of the ' +
+        'same owner that it waits for)',
+    }),
+  ),
   start_time: Type.Optional(time),
   end_time: Type.Optional(time),
   outputs: Type.Array(TesOutputFileLog),

@@ -13,12 +13,8 @@ import {
   type LogPosition,
 } from '../../core/container/live-log.ts';
 import { isEnd } from '../../core/places.ts';
-import {
-  readAttempts,
-  readStandings,
-  type AttemptView,
-  type TaskStanding,
-} from '../../db/task-views.ts';
+import { readAttempts, type AttemptView } from '../../db/attempt-views.ts';
+import { readStandings, type TaskStanding } from '../../db/task-views.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { findWholeLog, windowKey, type WantedLog } from './logs.ts';
 import type { TaskWaiter } from './wait.ts';

@@ -4,6 +4,8 @@
  * recently used are dropped first.
  */
 import { forgetOldest } from '../../core/forget-oldest.ts';
+import { databaseAway } from '../../core/waiting/waiting.ts';
+import { waitingMetadata } from './view.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 
 export interface LastKnownViews {
@@ -55,5 +57,28 @@ export function createLastKnownViews(): LastKnownViews {
         (view === 'MINIMAL' ? undefined : bodies.get(`${view} ${id}`)) ?? states.get(id);
       return found?.owner === owner ? found : undefined;
     },
+  };
+}
+
+const ENDED: ReadonlySet<string> = new Set([
+  'COMPLETE',
+  'EXECUTOR_ERROR',
+  'SYSTEM_ERROR',
+  'CANCELED',
+  'PREEMPTED',
+]);
+
+/** Says in the metadata of its log that the database is away; a task that has ended is as it was. */
+export function withDatabaseAway(
+  body: TesTaskFull | TesTaskMinimal,
+  sinceMs: number,
+  nowMs: number,
+): TesTaskFull | TesTaskMinimal {
+  if (!('logs' in body) || ENDED.has(body.state)) return body;
+  const metadata = waitingMetadata(databaseAway(sinceMs, nowMs));
+  const logs = body.logs.length === 0 ? [{ logs: [], outputs: [] }] : body.logs;
+  return {
+    ...body,
+    logs: logs.map((log) => ({ ...log, metadata: { ...log.metadata, ...metadata } })),
   };
 }

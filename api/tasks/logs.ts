@@ -2,7 +2,7 @@
 import type { OpenedObject, OpenOptions } from '../../aws/s3.ts';
 import { readWindow } from '../../core/container/live-log.ts';
 import { inSubmission, submissionPrefix } from '../../core/files/s3-layout.ts';
-import type { AttemptView } from '../../db/task-views.ts';
+import type { AttemptView } from '../../db/attempt-views.ts';
 
 export type Stream = 'stdout' | 'stderr';
 

@@ -9,18 +9,18 @@ import { fillTemplate, type Template } from '../../core/task/template.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';
 import { readEntryOutputs } from '../../db/call-cache.ts';
 import {
-  readAttempts,
   readDetails,
   readStandings,
-  type AttemptView,
   type TaskDetail,
   type TaskStanding,
 } from '../../db/task-views.ts';
+import { readAttempts, type AttemptView } from '../../db/attempt-views.ts';
 import { createTemplateCache } from '../../db/templates.ts';
 import { coalesceCalls } from '../coalesce-calls.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 import { readLogEnd, wholeLogKey, type Stream, type WantedLog } from './logs.ts';
+import type { WaitingReader } from './waiting.ts';
 import { withWholeResult } from './whole-result.ts';
 import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './view.ts';
 
@@ -61,7 +61,9 @@ const TASKS_WITH_TAILS = 256;
 /** Output files that a list shows of a cache hit. */
 const OUTPUTS_IN_LISTS = 1000;
 
-export function createTaskReader(dependencies: ApiDependencies): TaskReader {
+type ReaderDependencies = ApiDependencies & { waiting: WaitingReader };
+
+export function createTaskReader(dependencies: ReaderDependencies): TaskReader {
   const { database } = dependencies;
   const templates = createTemplateCache();
   const findStanding = coalesceCalls(
@@ -118,7 +120,7 @@ type Templates = ReturnType<typeof createTemplateCache>;
 
 /** Reads everything except the logs, in one statement per table. */
 async function gatherFacts(
-  { database }: ApiDependencies,
+  { database, waiting }: ReaderDependencies,
   templates: Templates,
   ids: readonly number[],
 ): Promise<TaskFacts[]> {
@@ -133,6 +135,7 @@ async function gatherFacts(
     readEntryOutputs(database, entryIds, ids.length > 1 ? OUTPUTS_IN_LISTS : undefined),
   ]);
   const byTask = Map.groupBy(attempts, ({ taskId }) => taskId);
+  const waits = await waiting.read(details, (id) => byTask.get(id)?.[0]);
   return details.flatMap((detail) => {
     const template = rows.get(detail.templateId)?.template;
     if (!template) return [];
@@ -142,6 +145,7 @@ async function gatherFacts(
       attempts: byTask.get(detail.id) ?? [],
       hitOutputs: hitFiles(detail, hitOutputs),
       tails: [],
+      waiting: waits.get(detail.id),
     };
   });
 }

@@ -3,6 +3,9 @@ import { stagerExit } from '../../core/container/container.ts';
 import { isEnd } from '../../core/places.ts';
 import { profiles, shownStateOf } from '../../core/profiles/profiles.ts';
 import { waitingSentence } from '../../core/submission/waiting-reason.ts';
+import { usedByAll } from '../../core/result/usage.ts';
+import { viewUsed } from './used.ts';
+import type { Waiting } from '../../core/waiting/waiting.ts';
 import { hideSecrets } from '../../core/task/secrets.ts';
 import { escapePath } from '../../core/files/path-pattern.ts';
 import { joinUrl } from '../../core/files/s3-url.ts';
@@ -12,7 +15,8 @@ import { publicId } from '../../core/ids.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';
 import type { ExecutorOf, InputOf, OutputOf, TaskSpec } from '../../core/task/task.ts';
 import { rfc3339 } from '../http/rfc3339.ts';
-import type { AttemptView, TaskDetail, TaskStanding } from '../../db/task-views.ts';
+import type { TaskDetail, TaskStanding } from '../../db/task-views.ts';
+import type { AttemptView } from '../../db/attempt-views.ts';
 import type {
   TesExecutorLog,
   TesOutputFileLog,
@@ -39,6 +43,8 @@ export interface TaskFacts {
   hitOutputs: readonly HitFile[];
   /** By executor, of the latest attempt. */
   tails: readonly LogTails[];
+  /** Absent for a task that runs or has ended. */
+  waiting?: Waiting | undefined;
 }
 
 export interface HitFile {
@@ -117,6 +123,7 @@ function viewLatestFirst(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] 
     ? [hitLog(facts)]
     : attempts.map((attempt, index) => attemptLog(facts, attempt, index === 0));
   if (logs.length === 0) logs.push(notStartedLog(facts));
+  showWaiting(logs, facts.waiting);
   if (view === 'BASIC') return logs;
   return logs.map((log, index) => {
     const messages =
@@ -131,6 +138,20 @@ function viewLatestFirst(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] 
     };
   });
 }
+
+/** On the log of the latest attempt, or of the one to come. */
+function showWaiting([latest]: TesTaskLog[], waiting: Waiting | undefined): void {
+  if (latest && waiting) latest.metadata = { ...latest.metadata, ...waitingMetadata(waiting) };
+}
+
+/** In the order in which a person reads it. */
+export const waitingMetadata = ({ message, ...waiting }: Waiting): Record<string, string> => ({
+  waiting: message,
+  waiting_for: waiting.for,
+  waiting_since: rfc3339(waiting.sinceMs),
+  ...(waiting.ahead !== undefined && { waiting_ahead: String(waiting.ahead) }),
+  ...(waiting.task !== undefined && { waiting_task: waiting.task }),
+});
 
 const isHit = (detail: TaskDetail): boolean =>
   detail.hitEntryId !== undefined && detail.place === 'done';
@@ -211,7 +232,7 @@ function attemptLog(
           )
         : [],
     metadata: { ...attemptMetadata(attempt), ...profiles[detail.profile].metadata },
-    ...timeOr('start_time', result?.startedMs ?? attempt.runningMs),
+    ...timeOr('start_time', result?.startedMs ?? attempt.startedMs),
     ...timeOr('end_time', result?.endedMs ?? attempt.endedMs),
   };
 }
@@ -233,6 +254,13 @@ function executorLogs(
   return exitCode === undefined || NO_EXECUTOR.includes(exitCode) ? [] : [{ exit_code: exitCode }];
 }
 
+/** Of all executors of the attempt; GET /v1/tasks/{id}/usage has each. */
+function usedMetadata(executors: readonly ExecutorResult[] = []): Record<string, string> {
+  const used = usedByAll(executors);
+  const shown = Object.entries(used ? viewUsed(used) : {});
+  return Object.fromEntries(shown.map(([name, value]) => [name, String(value)]));
+}
+
 function attemptMetadata(attempt: AttemptView): Record<string, string> {
   const job = attempt.submissionSize > 1 ? `${attempt.jobId}:${attempt.arrayIndex}` : attempt.jobId;
   return {
@@ -240,6 +268,7 @@ function attemptMetadata(attempt: AttemptView): Record<string, string> {
     submission: attempt.submissionKey,
     queue: attempt.queue,
     ...(attempt.jobId !== undefined && { batch_job_id: String(job) }),
+    ...usedMetadata(attempt.result?.executors),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Reads from S3 the whole result record of a task whose row holds only its beginning. */
 import { createSlots } from '../../aws/in-parallel.ts';
 import { parseWholeRecord } from '../../core/result/whole-record.ts';
-import type { AttemptView } from '../../db/task-views.ts';
+import type { AttemptView } from '../../db/attempt-views.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { messageOf } from '../error-message.ts';
 

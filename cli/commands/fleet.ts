@@ -7,9 +7,9 @@ import { exitCodes } from '../exit-codes.ts';
 import type { DemoOptions } from '../demo/demo.ts';
 import type { UpOptions } from '../up.ts';
 import type { CommandContext } from './context.ts';
-import { printLine } from '../output/terminal.ts';
+import { printLine, type Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
-import { serve } from './serve.ts';
+import { asService, logEverything, serve } from './serve.ts';
 import { requireDatabase } from './servers.ts';
 
 // A service's modules are imported when it is started: `batchwell status` must not wait for the AWS
@@ -19,6 +19,9 @@ interface WorkerOptions {
   stages?: Stage[];
   concurrency?: number;
 }
+
+/** A test runs commands in its own process, whose output is not ours to take. */
+const isOwnProcess = ({ err }: Terminal): boolean => err === process.stderr;
 
 const PORT_RANGE = [1, 65_535] as const;
 
@@ -88,10 +91,14 @@ function addApiCommand({ program, terminal, act }: CommandContext): void {
     .summary('run the API')
     .description('run the API; the environment holds its settings (see .env.example)')
     .action(
-      act(async () => {
-        const { startApi } = await import('../../api/main.ts');
-        return serve(await startApi(readConfig(terminal.environment)), 'The API', terminal);
-      }),
+      act(() =>
+        asService(terminal, async () => {
+          const config = readConfig(terminal.environment);
+          if (isOwnProcess(terminal)) await logEverything('batchwell-api', config.logLevel);
+          const { startApi } = await import('../../api/main.ts');
+          return serve(await startApi(config), 'The API', terminal);
+        }),
+      ),
     );
 }
 
@@ -111,20 +118,23 @@ function addWorkerCommand({ program, terminal, act }: CommandContext): void {
       wholeNumber(1, 1000),
     )
     .action(
-      act(async ({ stages: chosen, concurrency }: WorkerOptions) => {
-        const { startWorkers } = await import('../../workers/main.ts');
-        const config: Config = readConfig(terminal.environment);
-        const workers = await startWorkers(config, {
-          stopping: terminal.interrupted,
-          ...(chosen && { stages: chosen }),
-          ...(concurrency !== undefined && { concurrency }),
-        });
-        return serve(
-          { url: workers.metricsUrl, lost: workers.lost, close: () => workers.close() },
-          'The worker',
-          terminal,
-        );
-      }),
+      act(({ stages: chosen, concurrency }: WorkerOptions) =>
+        asService(terminal, async () => {
+          const config: Config = readConfig(terminal.environment);
+          if (isOwnProcess(terminal)) await logEverything('batchwell-worker', config.logLevel);
+          const { startWorkers } = await import('../../workers/main.ts');
+          const workers = await startWorkers(config, {
+            stopping: terminal.interrupted,
+            ...(chosen && { stages: chosen }),
+            ...(concurrency !== undefined && { concurrency }),
+          });
+          return serve(
+            { url: workers.metricsUrl, lost: workers.lost, close: () => workers.close() },
+            'The worker',
+            terminal,
+          );
+        }),
+      ),
     );
 }
 

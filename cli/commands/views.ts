@@ -2,7 +2,7 @@
 import { finalLog, type ScatterReply, type TesTaskFull } from '../../packages/client/client.ts';
 import { places } from '../../core/places.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
-import { formatFacts, formatTable } from '../output/table.ts';
+import { formatDuration, formatFacts, formatGib, formatTable, GIB } from '../output/table.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 import { formatLocalTime } from '../output/when.ts';
 import { shorten } from './lists.ts';
@@ -49,8 +49,46 @@ export function showTask(task: TesTaskFull, terminal: Terminal): void {
  */
 const placeOf = (task: TesTaskFull): (readonly [string, string | undefined])[] => {
   const metadata = finalLog(task)?.metadata ?? {};
-  return Object.entries(metadata).filter(([, value]) => value !== '');
+  return [
+    ...Object.entries(metadata).filter(([name, value]) => value !== '' && !USED.has(name)),
+    ...usedFacts(task, metadata),
+  ];
 };
+
+const USED: ReadonlySet<string> = new Set([
+  'wall_seconds',
+  'cpu_seconds',
+  'peak_memory_bytes',
+  'read_bytes',
+  'written_bytes',
+]);
+
+/** What it used beside what it asked for. */
+function usedFacts(
+  { resources }: TesTaskFull,
+  metadata: Readonly<Record<string, string>>,
+): (readonly [string, string])[] {
+  const of = (name: string): number | undefined =>
+    metadata[name] === undefined ? undefined : Number(metadata[name]);
+  const [wall, cpu] = [of('wall_seconds'), of('cpu_seconds')];
+  const [memory, read, written] = [of('peak_memory_bytes'), of('read_bytes'), of('written_bytes')];
+  const asked = resources?.ram_gb === undefined ? '' : ` of ${formatGib(resources.ram_gb * GIB)}`;
+  const cores = resources?.cpu_cores ?? 1;
+  return [
+    ...(memory === undefined ? [] : [['memory used', `${formatGib(memory)}${asked}`] as const]),
+    ...(cpu === undefined || wall === undefined
+      ? []
+      : [
+          [
+            'CPU used',
+            `${formatDuration(cpu * 1000)} in ${formatDuration(wall * 1000)} on ${cores} vCPU`,
+          ] as const,
+        ]),
+    ...(read === undefined || written === undefined
+      ? []
+      : [['read, wrote', `${formatGib(read)}, ${formatGib(written)}`] as const]),
+  ];
+}
 
 function showExecutors(task: TesTaskFull, terminal: Terminal): void {
   const executors = (task.executors ?? []).map((executor, at) => ({
@@ -96,6 +134,9 @@ function showOutputs(task: TesTaskFull, terminal: Terminal): void {
   );
 }
 
+/** `owner-limit` as a person says it. */
+const waitsFor = (kind: string): string => kind.replaceAll('-', ' ');
+
 export function showScatter(scatter: ScatterReply, terminal: Terminal): void {
   printLine(
     terminal.out,
@@ -105,6 +146,9 @@ export function showScatter(scatter: ScatterReply, terminal: Terminal): void {
         ['name', scatter.name],
         ['tasks', scatter.size],
         ['cache hits', scatter.cache_hits],
+        ...Object.entries(scatter.waiting ?? {}).map(
+          ([kind, count]) => ['waiting', `${count} for ${waitsFor(kind)}`] as const,
+        ),
         ['ended', scatter.ended ? 'yes' : 'no'],
       ],
       terminal,

@@ -132,3 +132,13 @@ export function formatDuration(ms: number): string {
 const thousands = new Intl.NumberFormat('en-US');
 /** `1,234,567`. */
 export const formatCount = (count: number): string => thousands.format(count);
+
+export const GIB = 1024 ** 3;
+const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** `1.5 GiB`: in the units in which tasks ask for memory. */
+export function formatGib(bytes: number): string {
+  const power = Math.min(BINARY.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 ? Math.round(value) : value.toFixed(1)} ${BINARY[power]}`;
+}

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { HOST_FOLDER } from '../../core/container/container.ts';
 import { ServerNotReady } from '../services/owned-server.ts';
 import { startOnPort } from '../services/ports.ts';
 import { startProgram, type ProcessGroup } from './processes.ts';
@@ -78,7 +79,9 @@ export async function startLocalBatchProgram(
 ): Promise<string> {
   const dataFolder = join(place.folder, 'batch');
   const settingsFile = join(place.folder, 'batch.json');
-  await writeFile(settingsFile, JSON.stringify({ dataFolder, jobEnvironment }));
+  // As the hosts of our templates do, so that an image behaves the same here.
+  const settings = { dataFolder, jobEnvironment, withoutEntrypointAt: HOST_FOLDER };
+  await writeFile(settingsFile, JSON.stringify(settings));
   return start(place, {
     title: 'the local Batch',
     name: 'batch',

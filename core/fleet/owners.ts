@@ -1,7 +1,7 @@
 /** Owners as values of a label: Prometheus keeps a series for each, so only the busiest have one. */
 
 export const OTHER_OWNERS = 'other';
-export const NAMED_OWNERS = 20;
+const NAMED_OWNERS = 20;
 
 /**
  * The owners with a series of their own: the busiest ones, by unfinished tasks. An owner without tasks

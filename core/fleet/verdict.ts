@@ -37,7 +37,7 @@ export interface FleetProblem {
 /** A message this old waits for a worker that does not come. */
 const STANDS_STILL_S = 60;
 
-export const count = (tasks: number, what = 'task'): string =>
+const count = (tasks: number, what = 'task'): string =>
   `${tasks.toLocaleString('en-US')} ${what}${tasks === 1 ? '' : 's'}`;
 
 /** The most serious ones first. */

@@ -2,6 +2,7 @@
 import { publicId } from '../ids.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import { shownStateOf } from '../profiles/profiles.ts';
+import type { Waiting, WaitingFacts, WaitingKind } from '../waiting/waiting.ts';
 import type { Standing, TesState } from '../task/tes-state.ts';
 
 export interface ReportedTask extends Standing {
@@ -18,6 +19,8 @@ export interface ReportedTask extends Standing {
   sinceMs: number;
   hit: boolean;
   failure?: string;
+  /** What tells why it waits; absent once it has ended. */
+  waits?: WaitingFacts;
 }
 
 export interface TaskEvent {
@@ -31,10 +34,12 @@ export interface TaskEvent {
   row?: number;
   attempt: number;
   cache_hit: boolean;
+  /** Why it does not run, and since when (RFC 3339). */
+  waiting?: { for: WaitingKind; since: string; message: string; task?: string };
   failure?: { code: string; message: string };
 }
 
-export const viewTaskEvent = (task: ReportedTask): TaskEvent => ({
+export const viewTaskEvent = (task: ReportedTask, waiting?: Waiting): TaskEvent => ({
   task: publicId('task', task),
   state: shownStateOf(task, '1.0'),
   since: new Date(task.sinceMs).toISOString(),
@@ -43,6 +48,14 @@ export const viewTaskEvent = (task: ReportedTask): TaskEvent => ({
   ...(task.scatter && { scatter: publicId('scatter', task.scatter), row: task.scatter.row }),
   attempt: task.attempt,
   cache_hit: task.hit,
+  ...(waiting && {
+    waiting: {
+      for: waiting.for,
+      since: new Date(waiting.sinceMs).toISOString(),
+      message: waiting.message,
+      ...(waiting.task !== undefined && { task: waiting.task }),
+    },
+  }),
   ...(task.failureCode !== undefined && {
     failure: { code: task.failureCode, message: task.failure ?? '' },
   }),

@@ -53,6 +53,10 @@ function parseUsage(usage: unknown, field: string): { usage?: Usage } {
     usage: {
       peakMemoryBytes: count(usage, 'peakMemoryBytes', field),
       cpuMs: count(usage, 'cpuMs', field),
+      ...(usage['readBytes'] !== undefined && {
+        readBytes: count(usage, 'readBytes', field),
+        writtenBytes: count(usage, 'writtenBytes', field),
+      }),
     },
   };
 }

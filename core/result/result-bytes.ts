@@ -5,7 +5,8 @@
  * ```
  * form (2), flags (1 inputs, 2 error, 4 warnings, 8 sums of inputs, 16 left out)
  * started (varint, ms), duration
- * executors: count; each: exit code, start after the record's, duration, usage (0, or 1 + peak memory in KiB, CPU ms)
+ * executors: count; each: exit code, start after the record's, duration, usage (0; or 1, peak memory
+ *   in KiB, CPU ms; or 2, the same and bytes read, bytes written)
  * outputs: count; each: output, path, size, CRC64NVME (8 bytes), ETag
  * missing outputs: count, positions
  * inputs: digest (16 bytes), digest of their sums (16 bytes, zero when one is not known);
@@ -31,6 +32,7 @@ import {
   type ResultRecord,
   type StagerError,
   type UploadedFile,
+  type Usage,
 } from './result.ts';
 
 const FORM = 2;
@@ -86,10 +88,23 @@ function writeExecutor(to: ByteWriter, one: ExecutorResult, recordStartedMs: num
   to.byte(one.exitCode);
   to.signed(one.startedMs - recordStartedMs);
   to.signed(one.endedMs - one.startedMs);
-  to.byte(one.usage ? 1 : 0);
-  if (!one.usage) return;
-  to.varint(Math.round(one.usage.peakMemoryBytes / KIB));
-  to.varint(Math.round(one.usage.cpuMs));
+  writeUsage(to, one.usage);
+}
+
+const NOT_MEASURED = 0;
+const MEASURED = 1;
+const MEASURED_WITH_FILES = 2;
+
+function writeUsage(to: ByteWriter, usage: Usage | undefined): void {
+  if (!usage) return to.byte(NOT_MEASURED);
+  const { peakMemoryBytes, cpuMs, readBytes, writtenBytes } = usage;
+  const withFiles = readBytes !== undefined && writtenBytes !== undefined;
+  to.byte(withFiles ? MEASURED_WITH_FILES : MEASURED);
+  to.varint(Math.round(peakMemoryBytes / KIB));
+  to.varint(Math.round(cpuMs));
+  if (!withFiles) return;
+  to.varint(readBytes);
+  to.varint(writtenBytes);
 }
 
 function writeOutput(to: ByteWriter, file: UploadedFile): void {
@@ -177,11 +192,17 @@ function readExecutor(from: ByteReader, recordStartedMs: number): ExecutorResult
   const exitCode = from.byte();
   const startedMs = recordStartedMs + from.signed();
   const endedMs = startedMs + from.signed();
+  const usage = readUsage(from);
+  return { exitCode, startedMs, endedMs, ...(usage && { usage }) };
+}
+
+function readUsage(from: ByteReader): Usage | undefined {
   const measured = from.byte();
-  if (measured > 1) throw new MalformedBytes('A mark is not known.');
-  if (measured === 0) return { exitCode, startedMs, endedMs };
-  const peakMemoryBytes = from.varint() * KIB;
-  return { exitCode, startedMs, endedMs, usage: { peakMemoryBytes, cpuMs: from.varint() } };
+  if (measured > MEASURED_WITH_FILES) throw new MalformedBytes('A mark is not known.');
+  if (measured === NOT_MEASURED) return undefined;
+  const usage = { peakMemoryBytes: from.varint() * KIB, cpuMs: from.varint() };
+  if (measured === MEASURED) return usage;
+  return { ...usage, readBytes: from.varint(), writtenBytes: from.varint() };
 }
 
 function readOutput(from: ByteReader): UploadedFile {

@@ -40,10 +40,35 @@ const keyProof = (
 /** A key that is not before any record that ended at `endedMs` or later. */
 export const firstKeyAt = (endedMs: number): string => timeInKey(Math.max(0, endedMs));
 
+/** What keys under `results/` begin with: a time in epoch ms, the array index and Batch's attempt. */
+export const headOfKey = ({ index, attempt }: Recorded, ms: number): string =>
+  `${timeInKey(ms)}.${indexInKey(index)}.${attempt}.`;
+
+interface KeyHead {
+  ms: number;
+  index: number;
+  attempt: number;
+  /** As in the key, and what follows it. */
+  text: string;
+  rest: string;
+}
+
+/** Undefined for a key that no stager writes. */
+export function readHead(keyTail: string): KeyHead | undefined {
+  const match = /^(\d{13})\.(\d{5,})\.([1-9]\d*)\./.exec(keyTail);
+  if (!match) return undefined;
+  const [text, timeText, indexText, attemptText] = match;
+  const index = Number(indexText);
+  const attempt = Number(attemptText);
+  if (index >= LARGEST_ARRAY || attempt > MOST_BATCH_ATTEMPTS) return undefined;
+  if (indexInKey(index) !== indexText) return undefined;
+  return { ms: Number(timeText), index, attempt, text, rest: keyTail.slice(text.length) };
+}
+
 export function encodeResultKey(recorded: Recorded, record: ResultRecord): string {
   const { endedMs } = record;
   const stamped = { ...recorded, endedMs };
-  const head = `${timeInKey(endedMs)}.${indexInKey(recorded.index)}.${recorded.attempt}.`;
+  const head = headOfKey(recorded, endedMs);
   // What only saves later requests gives way first: the sums of inputs, never what decides.
   for (const candidate of [record, withoutSums(record)]) {
     const bytes = packRecord(candidate);
@@ -69,14 +94,11 @@ export const indexOfKey = (keyTail: string): number =>
  * `openResultBody`.
  */
 export function decodeResultKey(secret: Buffer, keyTail: string): SeenResult | undefined {
-  const match = /^(\d{13})\.(\d{5,})\.([1-9]\d*)\.(long\.)?([A-Za-z0-9_-]+)$/.exec(keyTail);
-  if (!match) return undefined;
-  const [, timeText, indexText, attemptText, long, text = ''] = match;
-  const endedMs = Number(timeText);
-  const index = Number(indexText);
-  const attempt = Number(attemptText);
-  if (index >= LARGEST_ARRAY || attempt > MOST_BATCH_ATTEMPTS) return undefined;
-  if (indexInKey(index) !== indexText) return undefined;
+  const head = readHead(keyTail);
+  const match = /^(long\.)?([A-Za-z0-9_-]+)$/.exec(head?.rest ?? '');
+  if (!head || !match) return undefined;
+  const [, long, text = ''] = match;
+  const { index, attempt, ms: endedMs } = head;
   const recorded = { secret, index, attempt, endedMs };
   const bytes = Buffer.from(text, 'base64url');
   if (long !== undefined)

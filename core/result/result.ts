@@ -5,12 +5,15 @@
  * whole record.
  */
 
-/** What an executor used. Absent where the host does not measure it. */
+/** What an executor and its children used. Absent where the host does not measure it. */
 export interface Usage {
-  /** Largest resident memory of the executor and its children, bytes. */
+  /** Largest resident memory that was seen, bytes; 0 for one that ended before anybody looked. */
   peakMemoryBytes: number;
-  /** User and system time of the executor and its children, ms. */
+  /** User and system time, ms. */
   cpuMs: number;
+  /** What they read and wrote by system calls, also of pipes and of files in memory. */
+  readBytes?: number;
+  writtenBytes?: number;
 }
 
 export interface ExecutorResult {

@@ -1,7 +1,7 @@
 // cspell:ignore deregist stopp terminat cancell
 /** What AWS Batch says of a job that ended, and which kind of failure that is. */
 import { stagerExit } from '../container/container.ts';
-import { judgeContainer, type ContainerFault } from './container-reasons.ts';
+import { judgeContainer, type ContainerFault, type TaskParameter } from './container-reasons.ts';
 import type { FailureKind } from './failures.ts';
 
 export interface EndedJob {
@@ -36,6 +36,8 @@ export interface JobVerdict {
   fact?: string;
   /** What to do next, in place of the kind's own advice. */
   advice?: string;
+  /** What is wrong if the ARN in Batch's words is one that the task named. */
+  parameter?: TaskParameter;
   /** The image's registry may answer at the next try. */
   transient?: true;
 }
@@ -102,6 +104,11 @@ function endedBySomeone({ statusReason = '' }: EndedJob): JobVerdict | undefined
     : undefined;
 }
 
+const misconfigured = ({ parameter }: ContainerFault): JobVerdict => ({
+  kind: 'misconfigured',
+  ...(parameter && { parameter }),
+});
+
 function ofContainer(fault: ContainerFault | undefined): JobVerdict | undefined {
   if (!fault) return undefined;
   const { of, advice, isPull } = fault;
@@ -111,7 +118,7 @@ function ofContainer(fault: ContainerFault | undefined): JobVerdict | undefined 
     case 'memory':
       return { kind: 'out-of-memory' };
     case 'configuration':
-      return { kind: 'misconfigured' };
+      return misconfigured(fault);
     case 'registry':
     case 'pull':
       return {

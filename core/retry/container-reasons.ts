@@ -20,7 +20,11 @@ export interface ContainerFault {
   isPull?: true;
   /** Where the usual advice does not fit. */
   advice?: string;
+  /** A parameter of the task that can be what is wrong, if the ARN in the words is the task's own. */
+  parameter?: TaskParameter;
 }
+
+export type TaskParameter = 'job_role' | 'secrets';
 
 const anyOf = (...patterns: string[]): RegExp => new RegExp(patterns.join('|'), 'i');
 
@@ -127,6 +131,13 @@ const judgeNeeds = (words: string): ContainerFault => ({
   of: PERMANENT.test(words) ? 'configuration' : 'host',
 });
 
+/** A secret that is not there is not the operator's fault; one that a role may not read is. */
+const judgeSecrets = (words: string): ContainerFault => {
+  const fault = judgeNeeds(words);
+  const isMissing = fault.of === 'configuration' && !DENIED.test(words);
+  return { ...fault, ...(isMissing && { parameter: 'secrets' }) };
+};
+
 const NEVER = /(?!)/;
 
 /** The first rule that applies wins: an error's cause, which is inside, says more than its name. */
@@ -136,8 +147,8 @@ const RULES: readonly Rule[] = [
   { words: NEVER, name: /pull/i, judge: judgePull },
   { words: OUT_OF_MEMORY, judge: () => ({ of: 'memory' }) },
   { words: LOG_DRIVER, judge: judgeNeeds },
-  { words: ROLE, judge: () => ({ of: 'configuration' }) },
-  { words: SECRETS, judge: judgeNeeds },
+  { words: ROLE, judge: () => ({ of: 'configuration', parameter: 'job_role' }) },
+  { words: SECRETS, judge: judgeSecrets },
   { words: PULL_WORDS, judge: judgePull },
   { words: START_WORDS, name: /start|create|runtime|state|resource/i, judge: judgeStart },
   { words: THROTTLED, judge: () => ({ of: 'host' }) },

@@ -12,7 +12,9 @@ import {
   type JobFailureKind,
   type JobVerdict,
 } from './batch-reasons.ts';
+import type { TaskParameter } from './container-reasons.ts';
 import { failureOf, type Failure } from './failures.ts';
+import { isNamedByTask, type InstallationArns } from './named-by-task.ts';
 
 /** What is known of one attempt: its own record, what Batch says, or both. */
 export interface SeenAttempt {
@@ -37,6 +39,8 @@ export interface RetryPolicy {
   hostFaultTries: number;
   memoryGrowthTries: number;
   transientTries: number;
+  /** An attempt that fails over another ARN fails over its own choice. */
+  installationArns: InstallationArns;
 }
 
 export const retryReasons = ['host-lost', 'host-fault', 'out-of-memory', 'transient'] as const;
@@ -95,13 +99,37 @@ function decideWithoutRecord(job: EndedJob, state: RetryState, policy: RetryPoli
       because,
       reason: because === 'host-fault' ? `${HOST_FAILED}: ${words}. ${RETRIED}` : words,
     };
-  const { kind, fact = factOf(kind, state), advice } = verdict;
+  const { kind, fact = factOf(kind, state), advice } = asNamed(verdict, words, policy);
   return {
     do: 'fail',
     failure: failureOf(kind, `${fact}: ${words}.`, advice),
     ...(job.exitCode === undefined ? {} : { exitCode: job.exitCode }),
   };
 }
+
+/** What a task named wrongly is the fault of the task, not of the hosts. */
+function asNamed(
+  verdict: JobVerdict,
+  words: string,
+  { installationArns }: RetryPolicy,
+): JobVerdict {
+  const { parameter } = verdict;
+  if (!parameter || !isNamedByTask(words, installationArns[parameter])) return verdict;
+  return { kind: 'request-refused', ...NAMED[parameter] };
+}
+
+const NAMED: Record<TaskParameter, { fact: string; advice: string }> = {
+  job_role: {
+    fact: 'The job_role of the task cannot be used',
+    advice:
+      'Correct job_role in backend_parameters: the role must exist, and its trust policy must allow ' +
+      'ecs-tasks.amazonaws.com.',
+  },
+  secrets: {
+    fact: 'A secret or login that the task names cannot be read',
+    advice: 'Correct secrets or registry_credentials in backend_parameters.',
+  },
+};
 
 /** Undefined for what a retry cannot fix. */
 function retryReasonOf({ kind, transient }: JobVerdict): RetryReason | undefined {

@@ -34,7 +34,7 @@ export const commonForm = (sentence: string): string =>
     .replaceAll(/(?<=^|\s|\()\/[^\s,;:)]+/g, '…')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '…')
     // Exit codes and executors stay: they are reasons of their own.
-    .replaceAll(/(?<!exit code |executor |status )\b\d[\d,.]*\b/gi, '…');
+    .replaceAll(/(?<!code |executor |status )\b\d[\d,.]*\b/gi, '…');
 
 export const failureKey = ({ code, sentence }: Pick<FailedTask, 'code' | 'sentence'>): string =>
   sha256(`${code} ${commonForm(sentence)}`)
@@ -43,7 +43,15 @@ export const failureKey = ({ code, sentence }: Pick<FailedTask, 'code' | 'senten
 
 /** The largest first. */
 export function groupFailures(tasks: readonly FailedTask[]): FailureGroup[] {
-  const groups = Map.groupBy(tasks, failureKey);
+  // Thousands of tasks often fail with one sentence.
+  const keys = new Map<string, string>();
+  const keyOf = (task: FailedTask): string => {
+    const whole = `${task.code} ${task.sentence}`;
+    const key = keys.get(whole) ?? failureKey(task);
+    keys.set(whole, key);
+    return key;
+  };
+  const groups = Map.groupBy(tasks, keyOf);
   return [...groups]
     .map(([key, members]): FailureGroup => {
       const latest = members.toSorted((one, other) => other.endedMs - one.endedMs);

@@ -1,6 +1,7 @@
 /** A scatter as callers see it. Only values in, a value out. */
 import { publicId } from '../ids.ts';
 import { isEnd, places, type Place } from '../places.ts';
+import { kindOfWait, type CountedWait, type WaitingKind } from '../waiting/waiting.ts';
 import { shownStates, tesStateOf } from '../task/tes-state.ts';
 
 export interface ScatterView {
@@ -13,9 +14,7 @@ export interface ScatterView {
 }
 
 /** How many tasks of the scatter are in the same state. */
-export interface StandingCount {
-  place: Place;
-  running: boolean;
+export interface StandingCount extends CountedWait {
   failureCode?: string;
   hit: boolean;
   tasks: number;
@@ -30,6 +29,8 @@ export interface ScatterSummary {
   created: string;
   places: Record<Place, number>;
   states: Record<(typeof shownStates)[number], number>;
+  /** How many wait for what; kinds for which none waits are left out. */
+  waiting: Partial<Record<WaitingKind, number>>;
   cache_hits: number;
   /** Every task of it has ended. */
   ended: boolean;
@@ -59,7 +60,17 @@ export function viewScatter(
     ...viewHead(scatter),
     places: byPlace,
     states: byState,
+    waiting: waitingOf(counts),
     cache_hits: sum(({ hit }) => hit),
     ended: sum(({ place }) => isEnd(place)) === scatter.size,
   };
+}
+
+function waitingOf(counts: readonly StandingCount[]): ScatterSummary['waiting'] {
+  const waiting: ScatterSummary['waiting'] = {};
+  for (const count of counts) {
+    const kind = kindOfWait(count);
+    if (kind) waiting[kind] = (waiting[kind] ?? 0) + count.tasks;
+  }
+  return waiting;
 }

@@ -25,6 +25,12 @@ export function endedCount(job: CountedJob): number {
   return hasEnded(job) ? 1 : 0;
 }
 
+/** How many of the attempts of a submission have never started in Batch, or wait to be started again. */
+export function unstartedOf(size: number, job: CountedJob): number {
+  const running = job.counts ? (job.counts['RUNNING'] ?? 0) : Number(job.status === 'RUNNING');
+  return Math.max(0, size - endedCount(job) - running);
+}
+
 /** Whether any of its attempts runs or has run. */
 export function hasRun(job: CountedJob): boolean {
   return job.status === 'RUNNING' || endedCount(job) > 0 || (job.counts?.['RUNNING'] ?? 0) > 0;

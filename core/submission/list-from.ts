@@ -9,7 +9,7 @@ const MOST = 0.9;
 /**
  * The time from which the next look lists, in the clock of the hosts. It only saves requests: a record that it
  * leaves out is found by listing all, as soon as Batch has ended more attempts than were recorded.
- * @param seen when each record that a listing found ended; epoch ms
+ * @param seen when each start and each end that a listing found was; epoch ms
  * @param before from when that listing began
  */
 export function nextListFrom(seen: readonly number[], before: number): number {

@@ -34,11 +34,20 @@ export const blockedSentence = (words: string): string =>
   `Batchwell cannot submit or watch the task: ${words.replace(/\.$/, '')}. ` +
   'It tries again until an operator has corrected this; you do not have to do anything.';
 
+/** AWS's own words in a `blockedSentence`, or in Batch's reason. */
+export const wordsIn = (reason: string): string =>
+  /^Batchwell cannot submit or watch the task: (.*)\. It tries again until/s.exec(reason)?.[1] ??
+  reason;
+
 export const isBlockedSentence = (reason: string | null): reason is string =>
   reason !== null && !isOfBatch(reason);
 
 export const waitingSentence = (reason: string): string =>
   isOfBatch(reason) ? `AWS Batch has not started the job: ${reason}` : reason;
+
+/** `MISCONFIGURATION:…` needs somebody's help; every other reason of Batch ends with time. */
+export const kindOfReason = (reason: string): 'misconfiguration' | 'capacity' =>
+  reason.startsWith('MISCONFIGURATION') ? 'misconfiguration' : 'capacity';
 
 /** What the caller is shown from now on: a reason that Batch gives twice in a row. */
 export function reasonToShow({ said, saidBefore, shown }: WaitingReasons): string | null {

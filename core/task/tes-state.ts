@@ -36,7 +36,7 @@ export const shownStates = [
 
 export interface Standing {
   place: Place;
-  /** Whether its submission was seen running. */
+  /** Whether its own container was seen running. */
   running: boolean;
   failureCode?: string | undefined;
   /** Whether one of its jobs may still run. */

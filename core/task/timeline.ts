@@ -17,8 +17,8 @@ interface AttemptTimes {
   /** When it was packed into a submission. */
   createdMs: number;
   submittedMs?: number | undefined;
-  /** When a container of its submission was first seen running. */
-  runningMs?: number | undefined;
+  /** When its container started, as far as that was seen while it ran. */
+  startedMs?: number | undefined;
   /** By the clock of its host: from the start of the container to its last action. */
   ran?: { startedMs: number; endedMs: number } | undefined;
   /** When its end was recorded. */
@@ -75,10 +75,10 @@ export function timelineOf({
     marks.push({
       what: 'in-batch',
       attempt: number,
-      endMs: attempt.ran?.startedMs ?? attempt.runningMs ?? attempt.endedMs,
+      endMs: attempt.ran?.startedMs ?? attempt.startedMs ?? attempt.endedMs,
     });
     // For an attempt without a record, only the start of its job is known.
-    if (attempt.ran || attempt.runningMs !== undefined)
+    if (attempt.ran || attempt.startedMs !== undefined)
       marks.push({ what: 'ran', attempt: number, endMs: attempt.ran?.endedMs ?? attempt.endedMs });
     if (attempt.ran) marks.push({ what: 'end-unseen', attempt: number, endMs: attempt.endedMs });
   });

@@ -183,6 +183,7 @@ CREATE TABLE `attempts` (
 	`reason` text,
 	`result` mediumtext,
 	`batch_attempt` smallint,
+	`started_ms` bigint unsigned,
 	`created_ms` bigint unsigned NOT NULL,
 	`ended_ms` bigint unsigned,
 	CONSTRAINT `attempts_task_id_number_pk` PRIMARY KEY(`task_id`,`number`),
@@ -239,8 +240,11 @@ CREATE TABLE `submissions` (
 	`called_ms` bigint unsigned,
 	`submitted_ms` bigint unsigned,
 	`running_ms` bigint unsigned,
+	`unstarted` int,
 	`cancel_ms` bigint unsigned,
 	`waiting_reason` text,
+	`waiting_for` enum('permission','queue-disabled','network','throttling','settling','misconfiguration','capacity'),
+	`waiting_ms` bigint unsigned,
 	`blocked_ms` bigint unsigned,
 	`ended_ms` bigint unsigned,
 	`due_ms` bigint unsigned,
@@ -257,6 +261,7 @@ CREATE TABLE `scatters` (
 	`size` int NOT NULL,
 	`tags` mediumtext NOT NULL,
 	`created_ms` bigint unsigned NOT NULL,
+	`ended_ms` bigint unsigned,
 	CONSTRAINT `scatters_id` PRIMARY KEY(`id`)
 );
 --> statement-breakpoint
@@ -327,6 +332,7 @@ CREATE TABLE `templates` (
 	`body` mediumtext NOT NULL,
 	`script_sha256` binary(32),
 	`blocked` text,
+	`blocked_ms` bigint unsigned,
 	`created_ms` bigint unsigned NOT NULL,
 	`used_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `templates_id` PRIMARY KEY(`id`),

@@ -13,6 +13,7 @@ import {
   varchar,
 } from 'drizzle-orm/mysql-core';
 import type { StoredRecord } from '../../core/result/result.ts';
+import { awsWaits } from '../../core/waiting/aws-waits.ts';
 import { attemptOutcomes } from '../../core/retry/attempt-outcomes.ts';
 import { submissionStates } from '../../core/submission/states.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
@@ -89,12 +90,17 @@ export const submissions = mysqlTable(
     /** When SubmitJob was last called. */
     calledMs: ms(),
     submittedMs: ms(),
-    /** When a job of it was first seen RUNNING. */
+    /** When a job of it was first seen RUNNING. Which of its attempts run: `started_ms` of each. */
     runningMs: ms(),
+    /** How many of its attempts Batch had not started at the latest look; null before the first. */
+    unstarted: int(),
     /** When some of its tasks were cancelled. The next poll ends their jobs. */
     cancelMs: ms(),
-    /** Why Batch does not start it, once Batch has said so more than once. */
+    /** Why it is not submitted or not started, in the words of AWS; null while nothing is known. */
     waitingReason: text(),
+    /** What kind of reason that is, and since when. */
+    waitingFor: mysqlEnum(awsWaits),
+    waitingMs: ms(),
     /** Since when AWS denies what it needs, so that it cannot be submitted; null otherwise. */
     blockedMs: ms(),
     endedMs: ms(),
@@ -129,6 +135,8 @@ export const attempts = mysqlTable(
     result: jsonText<StoredRecord>(),
     /** Batch's own attempt that ended it, from 1. Part of the key of its logs. */
     batchAttempt: smallint(),
+    /** When its container started, as far as that was seen before it ended. For display only. */
+    startedMs: ms(),
     createdMs: ms().notNull(),
     endedMs: ms(),
   },

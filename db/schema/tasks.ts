@@ -37,6 +37,8 @@ export const templates = mysqlTable(
     scriptSha256: bytes({ length: 32 }),
     /** Why its script cannot be written; null otherwise. */
     blocked: text(),
+    /** Since when. */
+    blockedMs: ms(),
     createdMs: ms().notNull(),
     /** When a task was last accepted with it, within an hour. */
     usedMs: ms().notNull(),
@@ -56,6 +58,8 @@ export const scatters = mysqlTable(
     size: int().notNull(),
     tags: jsonText<Record<string, string>>().notNull(),
     createdMs: ms().notNull(),
+    /** When its last task was seen to have ended. */
+    endedMs: ms(),
   },
   (table) => [index('scatters_owner').on(table.owner)],
 );

@@ -30,9 +30,17 @@ export const executionPolicy = policy([
         sub('${DatabaseSecretArn}'),
       ),
       when('CreatesRedis', { Ref: 'RedisSecret' }, sub('${RedisSecretArn}')),
+      { Ref: 'TokenSecret' },
       { Ref: 'TokensSecret' },
       { Ref: 'WebhookSecret' },
     ],
+  ),
+  onlyIf('HasSettings', allow('ReadSettings', ['s3:GetObject'], sub('${SettingsFileArn}'))),
+  onlyIf(
+    'HasSettings',
+    allow('FindSettings', ['s3:GetBucketLocation'], {
+      'Fn::Select': [0, { 'Fn::Split': ['/', sub('${SettingsFileArn}')] }],
+    }),
   ),
   onlyIf('HasKey', allow('UseKey', ['kms:Decrypt'], sub('${KmsKeyArn}'))),
 ]);

@@ -76,7 +76,11 @@ export const names = {
   ownReleaseBucket: 'CreatesReleaseBucket',
   ownTaskRole: 'CreatesTaskRole',
   moreTaskRoles: 'HasMoreTaskRoles',
+  moreLogGroups: 'HasMoreLogGroups',
 } as const;
+
+/** On instances of hosts and on volumes that they add; its value is the stack. */
+export const DISK_TAG = 'batchwell:disk';
 
 const bucketName = (own: string, resource: string, parameter: string): Value =>
   when(own, ref(resource), ref(parameter));

@@ -36,7 +36,13 @@ const copy = [
 export const workerPolicy = policy([
   // An absent key matches no condition: without a log configuration there is no permission.
   allow('RegisterJobDefinition', ['batch:RegisterJobDefinition'], DEFINITIONS, {
-    StringEquals: { 'batch:LogDriver': 'awslogs', 'batch:AWSLogsGroup': ref('TaskLogGroup') },
+    StringEquals: { 'batch:LogDriver': 'awslogs' },
+    StringLike: {
+      'batch:AWSLogsGroup': [
+        ref('TaskLogGroup'),
+        when(names.moreLogGroups, ref('MoreLogGroups'), ref('AWS::NoValue')),
+      ],
+    },
   }),
   {
     Sid: 'NeverPrivileged',

@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -25,6 +26,7 @@ import {
   listHostFolder,
   type HostFolderOptions,
 } from '../../stager/host-folder.ts';
+import { bundleDisk } from '../../packages/disk/bundle.ts';
 import { tarOf } from './tar.ts';
 
 const ARCHIVE = /^batchwell-host-(x86_64|arm64)\.tar\.gz$/;
@@ -47,6 +49,10 @@ export async function buildHost(folder: string, options: HostFolderOptions = {})
       fileURLToPath(new URL('entrypoint.mjs', import.meta.url)),
       join(made, 'entrypoint.mjs'),
     );
+    await bundleDisk(join(made, 'disk.mjs'));
+    cpSync(fileURLToPath(new URL('release', import.meta.url)), join(made, 'host'), {
+      recursive: true,
+    });
     const names = await listHostFolder(made);
     writeFileSync(join(folder, `CONTENTS-${architecture}`), `${names.join('\n')}\n`);
     writeFileSync(join(folder, `batchwell-host-${architecture}.tar.gz`), gzipSync(tarOf(made)));

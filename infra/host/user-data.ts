@@ -19,9 +19,12 @@ const read = (path: string): string => readFileSync(new URL(path, import.meta.ur
 const namesIn = (folder: string): string[] =>
   readdirSync(new URL(folder, import.meta.url)).toSorted();
 
-/** Comments are for readers of the repository; the host has 16 KiB. */
+/** Comments and indentation are for readers of the repository; the host has 16 KiB. */
 const withoutComments = (script: string): string =>
-  script.replaceAll(/^ *#(?!!).*\n/gm, '').replaceAll(/\n{2,}/g, '\n');
+  script
+    .replaceAll(/^ *#(?!!).*\n/gm, '')
+    .replaceAll(/\n{2,}/g, '\n')
+    .replaceAll(/^ +/gm, '');
 
 /** The settings of the agent; AWS Batch appends ECS_CLUSTER. */
 const ECS_CONFIG = [
@@ -42,14 +45,20 @@ const HOST_ENV = [
   ['RELEASE', '@{HostRelease}'],
   ['HOST_LOG_GROUP', '@{HostLogGroup}'],
   ['DISK_MODE', '@{DiskMode}'],
-  ['DISK_GIB', '@{DiskGiB}'],
+  ['DISK_GIB', '@{FirstGiB}'],
+  ['DISK_MAX_GIB', '@{DiskMaxGiB}'],
+  ['DISK_IOPS', '@{DiskIops}'],
+  ['DISK_THROUGHPUT', '@{DiskThroughput}'],
+  ['DISK_KMS_KEY_ARN', '@{KmsKeyArn}'],
+  ['STACK', '@{AWS::StackName}'],
   ['ENTRYPOINT_WRAPPER', '@{EntrypointWrapper}'],
 ] as const;
 
 const assignments = (pairs: readonly (readonly [string, string])[]): string =>
   pairs.map(([name, value]) => `${name}=${value}\n`).join('');
 
-const RUNTIME = `${LIBRARY}/runtime`;
+/** Of the host release: Docker starts after it is there. */
+const RUNTIME = '/opt/batchwell/host/runtime';
 const DAEMON_JSON = `{"default-runtime":"batchwell","runtimes":{"batchwell":{"path":"${RUNTIME}"}}}\n`;
 
 export function hostFiles(): HostFile[] {
@@ -80,10 +89,21 @@ export function hostFiles(): HostFile[] {
   ];
 }
 
-const END = 'END-OF-FILE';
+const END = 'EOF';
 
-const writeFile = ({ path, mode, text }: HostFile): string =>
-  `put ${mode} ${path} <<'${END}'\n${text}${END}\n`;
+const short = (path: string): string => path.replace(LIBRARY, '$L').replace(UNITS, '$U');
+
+/** A file with the text of an earlier one is a copy of it. */
+const writeFile = (
+  { path, mode, text }: HostFile,
+  at: number,
+  files: readonly HostFile[],
+): string => {
+  const same = files.slice(0, at).find((earlier) => earlier.text === text);
+  return same
+    ? `put ${mode} ${short(path)} <"$BATCHWELL_ROOT${short(same.path)}"\n`
+    : `put ${mode} ${short(path)} <<'${END}'\n${text}${END}\n`;
+};
 
 /** With `@{Name}` for what the template fills in. */
 export function userData(): string {
@@ -96,6 +116,7 @@ export function userData(): string {
     '',
     '#!/bin/sh',
     'put() { mkdir -p "$BATCHWELL_ROOT${2%/*}"; cat >"$BATCHWELL_ROOT$2"; chmod "$1" "$BATCHWELL_ROOT$2"; }',
+    `L=${LIBRARY} U=${UNITS}`,
     ': "${BATCHWELL_ROOT=}"',
   ].join('\n');
   const files = hostFiles().map(writeFile).join('');

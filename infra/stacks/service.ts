@@ -67,6 +67,7 @@ function addConditions(stack: Stack, p: ServiceParameters): ServiceParts['condit
     createsRedis: condition(stack, 'CreatesRedis', is(p.Redis, 'create')),
     isProduction: condition(stack, 'IsProduction', is(p.Size, 'production')),
     hasKey: condition(stack, 'HasKey', isSet(p.KmsKeyArn)),
+    hasSettings: condition(stack, 'HasSettings', isSet(p.SettingsFileArn)),
   };
 }
 
@@ -152,6 +153,14 @@ function addOutputs(stack: Stack, hasCertificate: CfnCondition): void {
     'ECS service of the workers',
     Fn.getAtt('WorkerService', 'Name'),
   );
+  output(stack, 'HelloTaskName', 'Submits one task: aws:deploy runs it', Fn.ref('HelloTask'));
+  output(
+    stack,
+    'ServiceGroupId',
+    'Security group of API and workers',
+    Fn.getAtt('ServiceGroup', 'GroupId'),
+  );
+  output(stack, 'ServiceLogs', 'Logs of API and workers', Fn.ref('ServiceLogGroup'));
   output(
     stack,
     'LoadBalancerName',

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { printTemplate } from '../print.ts';
 import { createCore } from './core.ts';
+import { createCromwell } from './cromwell.ts';
 import { createNetwork } from './network.ts';
+import { createPipeline } from './pipeline.ts';
 import { createService } from './service.ts';
 import { createWatch } from './watch.ts';
 import { createApp } from './template.ts';
@@ -17,6 +19,8 @@ export const stacks: Readonly<Record<string, (app: App) => Stack>> = {
   core: createCore,
   service: createService,
   watch: createWatch,
+  pipeline: createPipeline,
+  cromwell: createCromwell,
 };
 
 export type TemplateJson = Record<string, Record<string, unknown>>;

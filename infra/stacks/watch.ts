@@ -1,11 +1,13 @@
 /** watch: alarms, a dashboard, a budget, and the topic that people subscribe to. */
-import { Fn, Tags, type App, type CfnCondition, type Stack } from 'aws-cdk-lib';
+import { Fn, Tags, type App, type Stack } from 'aws-cdk-lib';
 import { CfnBudget } from 'aws-cdk-lib/aws-budgets';
-import { CfnAlarm, CfnDashboard, type CfnAlarmProps } from 'aws-cdk-lib/aws-cloudwatch';
+import { CfnDashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
 import { watchParameters } from '../settings.ts';
+import { alarm, MINUTE, runbook, type Alarm, type Watch } from './watch/alarm.ts';
+import { addUnusedVolumes } from './watch/unused-volumes.ts';
 import {
   condition,
   createStack,
@@ -15,16 +17,8 @@ import {
   only,
   output,
   refuse,
-  type Declared,
 } from './template.ts';
 
-interface Watch {
-  stack: Stack;
-  parameters: Declared<typeof watchParameters>;
-  hasService: CfnCondition;
-}
-
-const MINUTE = 60;
 /** As host/bin/give-up writes it. */
 const GAVE_UP = 'batchwell-host-gave-up';
 const service = (name: string): string => imported('ServiceStack', name);
@@ -47,6 +41,7 @@ export function createWatch(app: App): Stack {
   };
   addTopic(watch);
   addHostAlarm(watch);
+  addDiskAlarms(watch);
   addMessageAlarm(watch);
   addServiceAlarms(watch);
   addDashboard(watch);
@@ -106,23 +101,6 @@ function addTopic({ stack, parameters: p }: Watch): void {
   });
 }
 
-type Alarm = Pick<CfnAlarmProps, 'threshold' | 'alarmDescription'> &
-  Omit<Partial<CfnAlarmProps>, 'alarmActions'>;
-
-const alarm = ({ stack }: Watch, id: string, properties: Alarm): CfnAlarm =>
-  new CfnAlarm(stack, id, {
-    comparisonOperator: 'GreaterThanThreshold',
-    evaluationPeriods: 5,
-    period: properties.metrics ? undefined : MINUTE,
-    statistic: properties.metrics ? undefined : 'Maximum',
-    treatMissingData: 'notBreaching',
-    alarmActions: [Fn.ref('Topic')],
-    okActions: [Fn.ref('Topic')],
-    ...properties,
-  });
-
-const runbook = (id: string, what: string): string => `${what} Runbook: docs/runbook.md, ${id}.`;
-
 function addHostAlarm(watch: Watch): void {
   const namespace = Fn.sub('Batchwell/${AWS::StackName}');
   new CfnMetricFilter(watch.stack, 'GaveUpFilter', {
@@ -152,6 +130,29 @@ function addHostAlarm(watch: Watch): void {
     dimensions: [{ name: 'QueueName', value: imported('CoreStack', 'EventsName') }],
     threshold: 300,
   });
+}
+
+/** packages/disk/host/metrics.ts writes them, with the name of the core stack. */
+function addDiskAlarms(watch: Watch): void {
+  const ofHosts = {
+    namespace: Fn.sub('Batchwell/${CoreStack}'),
+    statistic: 'Sum',
+    evaluationPeriods: 1,
+    threshold: 0,
+  };
+  alarm(watch, 'DiskGaveUp', {
+    ...ofHosts,
+    alarmDescription: runbook('DiskGaveUp', 'The disk of a host could not grow.'),
+    metricName: 'DiskGiveUps',
+  });
+  alarm(watch, 'TasksHeld', {
+    ...ofHosts,
+    alarmDescription: runbook('TasksHeld', 'Tasks were held until their disk had grown.'),
+    metricName: 'DiskBrakeSeconds',
+    period: 300,
+    threshold: 60,
+  });
+  addUnusedVolumes(watch);
 }
 
 function addMessageAlarm(watch: Watch): void {

@@ -2,10 +2,10 @@
  * Access both ways. What a fleet asks of AWS is allowed to the role that asked, and what a role is
  * allowed was asked for, or has a reason. @cloud-copilot/iam-simulate decides, not we.
  */
-import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { PART_BYTES, startFleet, type Fleet } from './fleet-world.ts';
 import type { Noted } from './recorder.ts';
+import { verdict } from './verdict.ts';
 import { unusedActions } from './unused-actions.ts';
 import { deploy, policiesOf, wordsOf, type PolicyStatement } from './world.ts';
 
@@ -25,26 +25,6 @@ const statementsOf = (role: string): PolicyStatement[] =>
   policiesOf(core)
     .filter(({ id }) => id === OWNERS[role])
     .flatMap(({ statements }) => statements);
-
-async function verdict({ action, resource, context }: Noted, statements: readonly unknown[]) {
-  const answer = await runSimulation(
-    {
-      request: {
-        principal: 'arn:aws:sts::111122223333:assumed-role/role/session',
-        action,
-        resource: { resource, accountId: '111122223333' },
-        contextVariables: { ...context },
-      },
-      identityPolicies: [
-        { name: 'role', policy: { Version: '2012-10-17', Statement: statements } },
-      ],
-      serviceControlPolicies: [],
-      resourceControlPolicies: [],
-    },
-    {},
-  );
-  return answer.resultType === 'error' ? JSON.stringify(answer.errors) : answer.overallResult;
-}
 
 let fleet: Fleet;
 let noted: Noted[];
@@ -232,7 +212,7 @@ it.each([
   ['writing to the inputs', 's3:PutObject', 'arn:aws:s3:::reads/sample.txt'],
   ['jobs of others', 'batch:DescribeJobs', '*'],
 ])('A task is denied %s.', async (_, action, resource) => {
-  expect(await verdict({ role: 'task', action, resource, context: {} }, statementsOf('task'))).toBe(
+  expect(await verdict({ action, resource, context: {} }, statementsOf('task'))).toBe(
     'ImplicitlyDenied',
   );
 });

@@ -136,12 +136,16 @@ describe('hosts', () => {
     });
   });
 
-  it('The root volume is encrypted, with the key of the customer where there is one.', () => {
-    const [own] = launchData({ Encryption: 'KMS', KmsKeyArn: KEY }).BlockDeviceMappings;
-    expect(own?.Ebs).toMatchObject({ Encrypted: true, KmsKeyId: KEY, DeleteOnTermination: true });
-    const [plain] = launchData().BlockDeviceMappings;
-    expect(plain?.Ebs['Encrypted']).toBe(true);
-    expect(plain?.Ebs).not.toHaveProperty('KmsKeyId');
+  it('Both volumes are encrypted, with the key of the customer where there is one.', () => {
+    const fixed = { DiskMode: 'fixed' };
+    const own = launchData({ ...fixed, Encryption: 'KMS', KmsKeyArn: KEY }).BlockDeviceMappings;
+    expect(own).toHaveLength(2);
+    for (const { Ebs } of own)
+      expect(Ebs).toMatchObject({ Encrypted: true, KmsKeyId: KEY, DeleteOnTermination: true });
+    for (const { Ebs } of launchData(fixed).BlockDeviceMappings) {
+      expect(Ebs['Encrypted']).toBe(true);
+      expect(Ebs).not.toHaveProperty('KmsKeyId');
+    }
   });
 
   it('The security group has no ingress, and none is created where one is given.', () => {
@@ -163,13 +167,67 @@ describe('hosts', () => {
       'RELEASE_BUCKET=release-bucket',
       'REGION=eu-west-1',
       'HOST_LOG_GROUP=/batchwell/batchwell/hosts',
-      'DISK_GIB=900',
+      'DISK_MODE=elastic',
+      'DISK_GIB=0',
+      'DISK_MAX_GIB=16384',
+      'STACK=batchwell',
       'ENTRYPOINT_WRAPPER=off',
       'ECS_RESERVED_MEMORY=256',
     ])
       expect(text.split('\n')).toContain(line);
-    for (const { path } of hostFiles()) expect(text).toContain(` ${path} <<`);
+    const whole = text
+      .replaceAll('$L/', '/usr/local/lib/batchwell/')
+      .replaceAll('$U/', '/etc/systemd/system/');
+    for (const { path } of hostFiles()) expect(whole).toContain(` ${path} <`);
     expect(text).not.toMatch(/@\{/);
+  });
+});
+
+describe('the disk of a host', () => {
+  const sizes = (parameters: Record<string, string>): unknown[] =>
+    launchData(parameters).BlockDeviceMappings.map(({ Ebs }) => Ebs['VolumeSize']);
+  const settings = (parameters: Record<string, string>): string[] =>
+    launchData(parameters)
+      .UserData.split('\n')
+      .filter((line) => /^DISK_(MODE|GIB)=/.test(line));
+
+  it.each([
+    ['elastic, of the default types', {}, [30], ['DISK_MODE=elastic', 'DISK_GIB=0']],
+    [
+      'elastic, of other types',
+      { InstanceTypes: 'm7i' },
+      [30, 100],
+      ['DISK_MODE=elastic', 'DISK_GIB=100'],
+    ],
+    [
+      'fixed',
+      { DiskMode: 'fixed', DiskGiB: '900' },
+      [30, '900'],
+      ['DISK_MODE=fixed', 'DISK_GIB=900'],
+    ],
+    [
+      'instance-store',
+      { DiskMode: 'instance-store', InstanceTypes: 'i4i' },
+      [30],
+      ['DISK_MODE=instance-store', 'DISK_GIB=0'],
+    ],
+  ])('%s has the volumes that it needs, and no other.', (_, parameters, volumes, lines) => {
+    expect(sizes(parameters as Record<string, string>)).toEqual(volumes);
+    expect(settings(parameters as Record<string, string>)).toEqual(lines);
+  });
+
+  it('elastic is the default, and the other modes have no permission on volumes.', () => {
+    expect(Object.keys(deploy('core').resources)).toContain('DiskPolicy');
+    for (const DiskMode of ['fixed', 'instance-store']) {
+      const deployed = deploy('core', { DiskMode });
+      expect(Object.keys(deployed.resources)).not.toContain('DiskPolicy');
+      const actions = policiesOf(deployed).flatMap(({ statements }) =>
+        statements.flatMap(({ Action }) => wordsOf(Action)),
+      );
+      expect(actions.filter((action) => action.startsWith('ec2:'))).toEqual([]);
+      expect(launchData({ DiskMode }).MetadataOptions['InstanceMetadataTags']).toBe('disabled');
+    }
+    expect(launchData().MetadataOptions['InstanceMetadataTags']).toBe('enabled');
   });
 });
 
@@ -233,5 +291,24 @@ describe('parameters that contradict each other are refused before anything is c
     ],
   ])('%s', (sentence, parameters) => {
     expect(deploy('core', parameters).refusals).toEqual([sentence]);
+  });
+});
+
+it('Further log groups are those of the parameter, for workers and hosts, and none without it.', () => {
+  const groupsOf = (parameters: Record<string, string>) => {
+    const policies = policiesOf(deploy('core', parameters));
+    const statement = (id: string, sid: string) =>
+      policies.find((one) => one.id === id)?.statements.find(({ Sid }) => Sid === sid);
+    return {
+      register: statement('WorkerPolicy', 'RegisterJobDefinition')?.Condition?.['StringLike']?.[
+        'batch:AWSLogsGroup'
+      ],
+      write: statement('HostRole', 'WriteLogs')?.Resource.slice(2),
+    };
+  };
+  expect(groupsOf({})).toEqual({ register: ['/batchwell/batchwell/tasks'], write: [] });
+  expect(groupsOf({ MoreLogGroups: '/lab/*' })).toEqual({
+    register: ['/batchwell/batchwell/tasks', '/lab/*'],
+    write: ['arn:aws:logs:eu-west-1:111122223333:log-group:/lab/*:*'],
   });
 });

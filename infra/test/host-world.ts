@@ -3,20 +3,17 @@
  * system that only take notes. S3, the metadata and CloudWatch Logs are one server on loopback.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { tarOf } from '../host/tar.ts';
-import { signedHeaders } from './signature.ts';
-import { deploy, propertiesOf } from './world.ts';
-
-export const SECRET = 'secret/of+the=role';
-export const TOKEN = 'session//token==';
+import { answer, createAws, putRelease, type PlayedAws } from './played-aws.ts';
+import { userDataOf } from './world.ts';
 
 export interface Ran {
   code: number | null;
@@ -25,12 +22,9 @@ export interface Ran {
 
 export interface Host {
   root: string;
-  /** Objects of the release bucket, by key. */
-  objects: Map<string, Buffer>;
-  /** Answers before the objects, for faults: a status, or `hang`. */
-  faults: (number | 'hang')[];
-  /** Requests to S3 and CloudWatch Logs. */
-  seen: { path: string; target?: string; body: string; signed: string[] }[];
+  objects: PlayedAws['objects'];
+  faults: PlayedAws['faults'];
+  seen: PlayedAws['seen'];
   release: string;
   path(name: string): string;
   read(name: string): string;
@@ -45,10 +39,6 @@ export interface Host {
   stop(): Promise<void>;
 }
 
-const UNAME = process.arch === 'arm64' ? 'arm64' : 'x86_64';
-export const ARCHIVE = `batchwell-host-${UNAME}.tar.gz`;
-const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
-
 /** A release whose loader ends as the stager does without its variables. */
 export function smallRelease(loader = '#!/bin/sh\nexit 123\n'): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'batchwell-small-'));
@@ -61,21 +51,23 @@ export function smallRelease(loader = '#!/bin/sh\nexit 123\n'): Buffer {
   return archive;
 }
 
+/** Programs that come with the host release run from the repository. */
+function inRelease(program: string): string | undefined {
+  if (program.startsWith('/')) return program;
+  const file = fileURLToPath(new URL(`../host/release/${program}`, import.meta.url));
+  return existsSync(file) ? file : undefined;
+}
+
 export async function createHost(
   parameters: Record<string, string> = {},
   archive: Buffer = smallRelease(),
 ): Promise<Host> {
   const root = mkdtempSync(join(tmpdir(), 'batchwell-root-'));
-  const sums = Buffer.from(`${sha256(archive)}  ${ARCHIVE}\n`);
-  const release = sha256(sums);
-  const objects = new Map([
-    [`releases/${release}/SHA256SUMS`, sums],
-    [`releases/${release}/${ARCHIVE}`, archive],
-  ]);
-  const faults: Host['faults'] = [];
-  const seen: Host['seen'] = [];
+  const aws = createAws();
+  const release = putRelease(aws, archive);
+  const { objects, faults, seen } = aws;
   const server = createServer((request, response) => {
-    void answer({ objects, faults, seen }, request, response);
+    void answer(aws, request, response);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -119,7 +111,7 @@ export async function createHost(
     read: (name) => (existsSync(path(name)) ? readFileSync(path(name), 'utf8') : ''),
     has: (name) => existsSync(path(name)),
     run: (program, ...args) =>
-      run(program.startsWith('/') ? program : path(`usr/local/lib/batchwell/${program}`), ...args),
+      run(inRelease(program) ?? path(`usr/local/lib/batchwell/${program}`), ...args),
     boot: () => run('/bin/sh', path('boothook')),
     stub: (name, text) => {
       writeFileSync(join(bin, name), `#!/bin/sh\necho "${name} $*" >>"$NOTES"\n${text}\n`);
@@ -135,7 +127,7 @@ export async function createHost(
   };
   writeFileSync(path('boothook'), boothookOf({ HostRelease: release, ...parameters }));
   host.stub('systemctl', 'case $1 in cat) echo ExecStart=/bin/true ;; esac');
-  host.stub('iptables', 'case $1 in -C) exit 1 ;; esac');
+  host.stub('iptables', 'case "$*" in *" -C "*) exit 1 ;; esac');
   host.stub('modprobe', '');
   appendFileSync(path('notes'), '');
   return host;
@@ -143,59 +135,7 @@ export async function createHost(
 
 /** The part of the user data that cloud-init runs. */
 function boothookOf(parameters: Record<string, string>): string {
-  const { UserData: text } = propertiesOf(deploy('core', parameters), 'LaunchTemplate')[
-    'LaunchTemplateData'
-  ] as { UserData: string };
+  const text = userDataOf(parameters);
   const [, part = ''] = /text\/cloud-boothook[^\n]*\n\n([\s\S]*)--batchwell--\n$/.exec(text) ?? [];
   return part;
-}
-
-async function answer(
-  { objects, faults, seen }: Pick<Host, 'objects' | 'faults' | 'seen'>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const body = Buffer.concat(chunks);
-  const url = request.url ?? '';
-  const metadata = metadataOf(request, url);
-  if (metadata !== undefined) return void response.end(metadata);
-  if (url.startsWith('/latest')) return void response.writeHead(401).end();
-  let signed: string[];
-  try {
-    signed = signedHeaders(request, body, SECRET);
-  } catch (error) {
-    return void response.writeHead(403).end(`<Code>${String(error)}</Code>`);
-  }
-  const target = request.headers['x-amz-target'];
-  seen.push({ path: url, body: String(body), signed, ...(target && { target: String(target) }) });
-  const fault = url === '/' ? undefined : faults.shift();
-  if (fault === 'hang') return;
-  const object = objects.get(url.replace(/^\/[^/]*\//, ''));
-  if (fault !== undefined) response.writeHead(fault).end('<Error><Code>Played</Code></Error>');
-  else if (url === '/') response.end('{}');
-  else if (object === undefined)
-    response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
-  else response.end(object);
-}
-
-/** IMDSv2: nothing without the token. */
-function metadataOf(request: IncomingMessage, url: string): string | undefined {
-  if (url === '/latest/api/token') return request.method === 'PUT' ? 'metadata-token' : undefined;
-  if (request.headers['x-aws-ec2-metadata-token'] !== 'metadata-token') return undefined;
-  switch (url) {
-    case '/latest/meta-data/instance-id':
-      return 'i-1';
-    case '/latest/meta-data/iam/security-credentials/':
-      return 'HostRole';
-    case '/latest/meta-data/iam/security-credentials/HostRole':
-      return JSON.stringify(
-        { Code: 'Success', AccessKeyId: 'KEY-ID', SecretAccessKey: SECRET, Token: TOKEN },
-        null,
-        2,
-      );
-    default:
-      return undefined;
-  }
 }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { buildHost, listRelease } from '../host/build.ts';
-import { ARCHIVE, createHost, smallRelease, type Host } from './host-world.ts';
+import { createHost, smallRelease, type Host } from './host-world.ts';
+import { ARCHIVE } from './played-aws.ts';
 
 let host: Host;
 afterEach(() => host.stop());
@@ -32,12 +33,21 @@ describe('the boothook', () => {
     await booted();
     const started = host.notes().filter((note) => note.startsWith('systemctl start'));
     expect(started).toEqual([
-      'systemctl start --no-block batchwell-tasks.service batchwell-firewall.service batchwell-host.service',
+      'systemctl start --no-block batchwell-tasks.service batchwell-firewall.service batchwell-host.service batchwell-storage.service',
     ]);
     for (const unit of ['docker', 'containerd', 'ecs'])
       expect(host.read(`etc/systemd/system/${unit}.service.d/batchwell.conf`)).toMatch(
         /^ExecStartPre=\/usr\/local\/lib\/batchwell\/gate (storage|host)$/m,
       );
+  });
+
+  // A booted host showed that containerd does not wait for cloud-init, which grows the file system. At a
+  // second boot after a loss of power, its gate would have refused a disk that was about to grow.
+  it.each(['docker', 'containerd'])('The gate of %s is after cloud-init.', async (unit) => {
+    await booted();
+    expect(host.read(`etc/systemd/system/${unit}.service.d/batchwell.conf`)).toMatch(
+      /^\[Unit\]\nAfter=cloud-init\.service cloud-init-network\.service$/m,
+    );
   });
 
   it('A second boot changes nothing, and the settings of the agent are there once.', async () => {
@@ -229,20 +239,61 @@ describe('a host that is not whole', () => {
     expect((await host.run('gate', 'host')).code).toBe(0);
   });
 
-  it('Docker does not start on a root volume that is smaller than asked for.', async () => {
-    await booted({ DiskGiB: '60000' });
-    mkdirSync(host.path('var/lib'), { recursive: true });
+  const setUp = async (exit: number, say = ''): Promise<{ code: number | null }> => {
+    const folder = host.path('opt/batchwell/host');
+    mkdirSync(folder, { recursive: true });
+    const text = `#!/bin/sh\necho "batchwell-disk $*" >>"$NOTES"\n${say}exit ${exit}\n`;
+    writeFileSync(`${folder}/batchwell-disk`, text, { mode: 0o755 });
+    writeFileSync(`${folder}/batchwell-disk.service`, '[Service]\n');
+    return host.run('storage');
+  };
+
+  it('Docker and containerd start only when the disk of the tasks is there.', async () => {
+    await booted();
     expect((await host.run('gate', 'storage')).code).toBe(1);
-    expect(host.read('run/batchwell/reason')).toMatch(/instead of 60000.*RootDeviceName/);
-    expect(host.notes().at(-1)).toBe('systemctl start --no-block batchwell-give-up.service');
+    for (const unit of ['docker', 'containerd'])
+      expect(host.read(`etc/systemd/system/${unit}.service.d/batchwell.conf`)).toContain(
+        'After=batchwell-storage.service\n',
+      );
+    host.stub('systemctl', 'case $1 in is-active) exit 3 ;; esac');
+    const made = `touch "${host.path('run/batchwell/storage')}"\n`;
+    expect(await setUp(0, made)).toMatchObject({ code: 0 });
+    expect((await host.run('gate', 'storage')).code).toBe(0);
+    expect(host.notes().slice(-3)).toEqual([
+      'batchwell-disk set-up',
+      'systemctl daemon-reload',
+      'systemctl start --no-block batchwell-disk.service',
+    ]);
+    expect(host.has('etc/systemd/system/batchwell-disk.service')).toBe(true);
+  });
+
+  it('A containerd that was quicker is stopped before its folder is covered, and started again.', async () => {
+    await booted();
+    host.stub('systemctl', 'case "$*" in *docker*) exit 3 ;; esac');
+    expect(await setUp(0)).toMatchObject({ code: 0 });
+    const notes = host.notes().join('\n');
+    expect(notes).toMatch(/systemctl stop containerd.service\nbatchwell-disk set-up/);
+    expect(host.notes().at(-1)).toBe(
+      'systemctl start --no-block batchwell-disk.service containerd.service',
+    );
+  });
+
+  it('A disk that cannot be made ends the host, before any container starts.', async () => {
+    await booted();
+    host.stub('systemctl', 'case $1 in is-active) exit 3 ;; esac');
+    expect(await setUp(1)).toMatchObject({ code: 1 });
+    expect((await host.run('gate', 'storage')).code).toBe(1);
+    const unit = host.read('etc/systemd/system/batchwell-storage.service');
+    expect(unit).toMatch(/^OnFailure=batchwell-give-up.service$/m);
+    expect(unit).toMatch(/^Requires=batchwell-host.service$/m);
   });
 
   it('Tasks are refused the metadata, and containers of bridge networks too.', async () => {
     await booted();
     expect((await host.run('firewall')).code).toBe(0);
     expect(host.notes().filter((note) => note.includes('-I'))).toEqual([
-      'iptables -I OUTPUT 1 -d 169.254.169.254/32 -m cgroup --path ecstasks.slice -j REJECT',
-      'iptables -I FORWARD 1 -d 169.254.169.254/32 -j REJECT',
+      'iptables -t filter -I OUTPUT 1 -d 169.254.169.254/32 -m cgroup --path ecstasks.slice -j REJECT',
+      'iptables -t raw -I PREROUTING 1 -d 169.254.169.254/32 -j DROP',
     ]);
     expect(host.read('etc/systemd/system/batchwell-tasks.service')).toContain(
       'Slice=ecstasks.slice',
@@ -358,6 +409,13 @@ describe('npm run build:host', () => {
       expect(host.release).toBe(release);
       expect(await host.run('batchwell-host')).toMatchObject({ code: 0 });
       expect(host.has('opt/batchwell/entrypoint.mjs')).toBe(true);
+      for (const name of ['storage', 'firewall', 'runtime', 'batchwell-disk.service'])
+        expect(host.has(`opt/batchwell/host/${name}`), name).toBe(true);
+      const refused = await host.run(host.path('opt/batchwell/host/batchwell-disk'), 'nothing');
+      expect(refused).toMatchObject({
+        code: 2,
+        out: expect.stringContaining('batchwell-disk set-up'),
+      });
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

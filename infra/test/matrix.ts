@@ -44,10 +44,19 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
       InputBucketArns: 'arn:aws:s3:::reads,arn:aws:s3:::references',
       OutputBucketArns: 'arn:aws:s3:::results',
       MoreTaskRoleArns: 'arn:aws:iam::111122223333:role/a,arn:aws:iam::111122223333:role/b',
+      MoreLogGroups: '/lab/*',
       Encryption: 'KMS',
       KmsKeyArn: KEY,
     },
     'the disk mode fixed': { DiskMode: 'fixed', DiskGiB: '2000' },
+    'the disk mode instance-store': { DiskMode: 'instance-store' },
+    'the disk mode elastic with types of the customer and a KMS key': {
+      DiskMode: 'elastic',
+      DiskMaxGiB: '4000',
+      InstanceTypes: 'm7i',
+      Encryption: 'KMS',
+      KmsKeyArn: KEY,
+    },
   },
   network: {
     'three zones and one NAT': {},
@@ -59,7 +68,10 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
   },
   service: {
     'everything created': {},
-    'the small form': { Size: 'small' },
+    'the small form, with settings': {
+      Size: 'small',
+      SettingsFileArn: 'arn:aws:s3:::lab-releases/settings/1.env',
+    },
     'a certificate, open to the internet': PUBLIC,
     'database and Redis of the customer': GIVEN,
     'a KMS key': { KmsKeyArn: KEY },
@@ -70,6 +82,39 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
       ServiceStack: 'batchwell-service',
       Email: 'ops@example.org',
       MonthlyBudgetUsd: '500',
+    },
+  },
+  pipeline: {
+    'a zip in a bucket of its own': {},
+    'a zip in a bucket of the customer, a KMS key, and an npm registry': {
+      SourceBucketName: 'lab-sources',
+      KmsKeyArn: KEY,
+      NpmRegistry: 'https://npm.lab.example/',
+    },
+    'a connection, and a person to ask': {
+      Source: 'CodeConnections',
+      ConnectionArn: 'arn:aws:codeconnections:eu-west-1:111122223333:connection/1',
+      RepositoryName: 'lab/batchwell',
+      ApprovalEmail: 'ops@example.org',
+      Image: 'amd64',
+    },
+    'CodeCommit without approval and image': {
+      Source: 'CodeCommit',
+      RepositoryName: 'batchwell',
+      Approval: 'off',
+      Image: 'off',
+      Tests: 'all',
+    },
+  },
+  cromwell: {
+    'the service of this account': {},
+    'a name, a token, a key, and callers of the customer': {
+      ApiUrl: 'https://batchwell.lab.example',
+      TokenSecretArn: SECRET,
+      KmsKeyArn: KEY,
+      CallerCidr: '10.1.0.0/16',
+      JarUrl: 's3://lab-programs/cromwell-91.jar',
+      JarSha256: 'ab'.repeat(32),
     },
   },
 };

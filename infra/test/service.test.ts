@@ -48,10 +48,15 @@ describe.each(['Api', 'Worker'] as const)('the tasks of %s', (id) => {
     }
   });
 
-  it('It runs on arm64 and rolls back a version that does not start.', () => {
+  it('It runs on arm64 by default, on x86-64 by parameter, and rolls back a version that does not start.', () => {
     expect(propertiesOf(deploy('service'), `${id}Task`)['RuntimePlatform']).toMatchObject({
       CpuArchitecture: 'ARM64',
     });
+    expect(
+      propertiesOf(deploy('service', { CpuArchitecture: 'X86_64' }), `${id}Task`)[
+        'RuntimePlatform'
+      ],
+    ).toMatchObject({ CpuArchitecture: 'X86_64' });
     expect(
       propertiesOf(deploy('service'), `${id}Service`)['DeploymentConfiguration'],
     ).toMatchObject({
@@ -70,6 +75,54 @@ describe.each(['Api', 'Worker'] as const)('the tasks of %s', (id) => {
         'REDIS_PASSWORD',
       ]);
     }
+  });
+});
+
+it('Settings of a file reach every process, and those of the template come before them.', () => {
+  const arn = 'arn:aws:s3:::lab-releases/settings/1.env';
+  const deployed = deploy('service', { SettingsFileArn: arn });
+  for (const id of ['ApiTask', 'WorkerTask', 'HelloTask'])
+    for (const container of propertiesOf(deployed, id)['ContainerDefinitions'] as object[])
+      expect(container).toMatchObject({ EnvironmentFiles: [{ Type: 's3', Value: arn }] });
+  const [{ statements } = { statements: [] }] = policiesOf(deployed).filter(
+    ({ id }) => id === 'ExecutionRole',
+  );
+  const of = (sid: string) => statements.find(({ Sid }) => Sid === sid)?.Resource;
+  expect(of('ReadSettings')).toBe(arn);
+  expect(of('FindSettings')).toBe('arn:aws:s3:::lab-releases');
+  expect(JSON.stringify(deploy('service').resources)).not.toContain('EnvironmentFiles');
+});
+
+describe('hello', () => {
+  const hello = (parameters = {}): Container[] =>
+    propertiesOf(deploy('service', parameters), 'HelloTask')['ContainerDefinitions'] as Container[];
+
+  it('It submits through an API of its own, after the migrations, and its end ends the task.', () => {
+    expect(
+      hello().map(({ Name: name, Essential: essential, DependsOn: [after] = [] }) => [
+        name,
+        essential,
+        after?.ContainerName,
+        after?.Condition,
+      ]),
+    ).toEqual([
+      ['migrate', false, undefined, undefined],
+      ['api', false, 'migrate', 'SUCCESS'],
+      ['hello', true, 'api', 'HEALTHY'],
+    ]);
+    expect(hello()[2]?.Environment).toEqual([
+      { Name: 'BATCHWELL_URL', Value: 'http://127.0.0.1:8000' },
+    ]);
+  });
+
+  it('It has the token as a secret, which the execution role may read.', () => {
+    expect(hello()[2]?.Secrets).toEqual([{ Name: 'BATCHWELL_TOKEN', ValueFrom: '<TokenSecret>' }]);
+    const [{ statements } = { statements: [] }] = policiesOf(deploy('service')).filter(
+      ({ id }) => id === 'ExecutionRole',
+    );
+    expect(statements.flatMap(({ Resource: resource }) => wordsOf(resource))).toContain(
+      '<TokenSecret>',
+    );
   });
 });
 
@@ -117,7 +170,9 @@ describe('the database', () => {
       ManageMasterUserPassword: true,
       ServerlessV2ScalingConfiguration: { MinCapacity: '0.5' },
     });
-    expect(deploy('service').resources['DatabaseCluster']?.deletionPolicy).toBe('Retain');
+    // A deletion fails at whatever a cluster that stays still uses.
+    for (const id of ['Cluster', 'Subnets', 'Parameters', 'Group'])
+      expect(deploy('service').resources[`Database${id}`]?.deletionPolicy, id).toBe('Retain');
     expect(settingsOf()['DATABASE_URL']).toMatch(/^mysql:\/\/.*\?ssl=Amazon%20RDS$/);
   });
 

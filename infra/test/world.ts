@@ -1,11 +1,12 @@
 /** Templates under parameters, as tests look at them. */
-import { synthesize, type TemplateJson } from '../stacks/templates.ts';
+import type { TemplateJson } from '../stacks/templates.ts';
+import { readTemplate } from './read-template.ts';
 import { evaluate, type Evaluated, type ParameterValues, type Resource } from './evaluate.ts';
 
 const made = new Map<string, TemplateJson>();
 
 export function templateOf(name: string): TemplateJson {
-  const template = made.get(name) ?? synthesize(name);
+  const template = made.get(name) ?? readTemplate(name);
   made.set(name, template);
   return template;
 }
@@ -19,6 +20,14 @@ export const LEAST: Record<string, ParameterValues> = {
   },
   network: {},
   watch: {},
+  pipeline: {},
+  cromwell: {
+    VpcId: 'vpc-1',
+    SubnetId: 'subnet-a',
+    AvailabilityZone: 'eu-west-1a',
+    ImageUri: `111122223333.dkr.ecr.eu-west-1.amazonaws.com/batchwell@sha256:${'cd'.repeat(32)}`,
+    Bucket: 'lab-cromwell',
+  },
   service: {
     VpcId: 'vpc-1',
     SubnetIds: 'subnet-a,subnet-b',
@@ -61,3 +70,9 @@ export function policiesOf(evaluated: Evaluated): { id: string; statements: Poli
 
 export const wordsOf = (value: string | readonly string[]): readonly string[] =>
   typeof value === 'string' ? [value] : value;
+
+/** Of the launch template in core. */
+export function userDataOf(parameters: ParameterValues): string {
+  const { LaunchTemplateData: data } = propertiesOf(deploy('core', parameters), 'LaunchTemplate');
+  return (data as { UserData: string }).UserData;
+}

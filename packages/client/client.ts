@@ -161,7 +161,7 @@ function waits(
 
 function insights(
   transport: Transport,
-): Pick<Client, 'logs' | 'followLog' | 'script' | 'timeline' | 'serviceInfo'> {
+): Pick<Client, 'logs' | 'followLog' | 'script' | 'timeline' | 'usage' | 'serviceInfo'> {
   return {
     logs: async (id, { stream, executor, tailBytes, signal } = {}) =>
       (
@@ -176,6 +176,8 @@ function insights(
       (await send(transport, { path: `${ownPath(id)}/script`, signal })).text,
     timeline: (id, { signal } = {}) =>
       sendForJson(transport, { path: `${ownPath(id)}/timeline`, signal }),
+    usage: (id, { signal } = {}) =>
+      sendForJson(transport, { path: `${ownPath(id)}/usage`, signal }),
     serviceInfo: ({ signal } = {}) =>
       sendForJson(transport, { path: `${TES}/service-info`, signal }),
   };

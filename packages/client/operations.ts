@@ -27,6 +27,7 @@ import type {
   TesTask,
   TesTaskFull,
   TesTaskMinimal,
+  TaskUsage,
   Timeline,
   TokenMade,
   TokenReply,
@@ -229,6 +230,8 @@ export interface Client {
   script(id: string, options?: CallOptions): Promise<string>;
   /** Reads how the time of the task was spent. */
   timeline(id: string, options?: CallOptions): Promise<Timeline>;
+  /** What the task asked for, and what its executors used. */
+  usage(id: string, options?: CallOptions): Promise<TaskUsage>;
   /** Explains why a task was a cache hit or a miss; with `other`, how the two tasks differ. */
   explainCache(
     id: string,

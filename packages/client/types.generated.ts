@@ -101,6 +101,7 @@ export interface TesOutputFileLog {
 /** One attempt of a task. */
 export interface TesTaskLog {
   logs: TesExecutorLog[];
+  /** attempt, submission, queue, and batch_job_id of the attempt, and what its executors used: wall_seconds, cpu_seconds, peak_memory_bytes, read_bytes, written_bytes. Of a task that does not run: waiting (why, and since when, in a sentence), waiting_for (one of worker, redis, database, company, owner-limit, equal-call, retry-pause, submission, permission, queue-disabled, network, throttling, settling, misconfiguration, capacity), waiting_since (RFC 3339), waiting_ahead (how many tasks of this fleet are ahead of it in its job queue), and waiting_task (the equal task of the same owner that it waits for) */
   metadata?: Record<string, string>;
   /** RFC 3339 */
   start_time?: string;
@@ -218,6 +219,24 @@ export interface ScatterReply {
     SYSTEM_ERROR: number;
     CANCELED: number;
   };
+  /** How many tasks that do not run wait for what; kinds without a task are left out */
+  waiting: {
+    worker?: number;
+    redis?: number;
+    database?: number;
+    company?: number;
+    'owner-limit'?: number;
+    'equal-call'?: number;
+    'retry-pause'?: number;
+    submission?: number;
+    permission?: number;
+    'queue-disabled'?: number;
+    network?: number;
+    throttling?: number;
+    settling?: number;
+    misconfiguration?: number;
+    capacity?: number;
+  };
   /** Number of tasks that were cache hits */
   cache_hits: number;
   /** Whether all tasks have ended */
@@ -258,6 +277,16 @@ export interface TaskEvent {
   /** Number of its latest attempt, from 1; 0 before the first */
   attempt: number;
   cache_hit: boolean;
+  /** Why it does not run; absent while it runs, and once it has ended */
+  waiting?: {
+    for: 'worker' | 'redis' | 'database' | 'company' | 'owner-limit' | 'equal-call' | 'retry-pause' | 'submission' | 'permission' | 'queue-disabled' | 'network' | 'throttling' | 'settling' | 'misconfiguration' | 'capacity';
+    /** RFC 3339 */
+    since: string;
+    /** For people */
+    message: string;
+    /** The equal task of the same owner */
+    task?: string;
+  };
   failure?: {
     code: 'executor-failed' | 'same-call-failed' | 'input-missing' | 'input-refused' | 'path-refused' | 'input-unreadable' | 'output-unwritable' | 'output-refused' | 'copy-refused' | 'queue-unknown' | 'request-refused' | 'image-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'host-fault' | 'misconfigured' | 'not-started' | 'job-terminated' | 'disk-full' | 'image-unavailable' | 'batch-refused' | 'permission-missing' | 'result-missing' | 'internal';
     message: string;
@@ -304,6 +333,33 @@ export interface LogLine {
   skipped_bytes?: number;
   /** The last line: the task has ended. A reply without this line is incomplete */
   ended?: boolean;
+}
+
+/** What a task asked for, and what its executors used. */
+export interface TaskUsage {
+  asked: {
+    cpu_cores: number;
+    ram_gb: number;
+    disk_gb: number;
+  };
+  /** Those that left a result record, first attempt first */
+  attempts: {
+    /** Number of the attempt, from 1 */
+    attempt: number;
+    /** Those that ended, in order */
+    executors: {
+      /** From start to end, in seconds */
+      wall_seconds: number;
+      /** User and system time of the executor and its children, in seconds */
+      cpu_seconds?: number;
+      /** Largest resident memory that was seen */
+      peak_memory_bytes?: number;
+      /** Read by system calls, also of pipes */
+      read_bytes?: number;
+      /** Written by system calls, also to pipes */
+      written_bytes?: number;
+    }[];
+  }[];
 }
 
 /** How long a task spent in each step. */

@@ -12,6 +12,26 @@ const deniable = [
   { service: 's3', operation: 'PutObject' },
 ];
 
+/** Operations of most fleets, and answers that alerts and panels look for: the first one must count too. */
+const operations = {
+  batch: [
+    'SubmitJob',
+    'RegisterJobDefinition',
+    'DeregisterJobDefinition',
+    'ListJobs',
+    'DescribeJobs',
+    'DescribeJobQueues',
+    'TerminateJob',
+  ],
+  s3: ['PutObject', 'GetObject', 'HeadObject', 'ListObjectsV2', 'CopyObject'],
+} as const;
+const troubles = { batch: ['403', '429', '500'], s3: ['403', '500', '503'] } as const;
+const watched = awsServices.flatMap((service) =>
+  operations[service].flatMap((operation) =>
+    troubles[service].map((code) => ({ service, operation, code })),
+  ),
+);
+
 const blockReasons = ['denied', 'queue-off', 'not-sent'] as const;
 
 export const awsMetrics = (registers: Registry[]) => ({
@@ -26,6 +46,7 @@ export const awsMetrics = (registers: Registry[]) => ({
     name: 'batchwell_aws_requests_total',
     help: 'Requests to AWS. The code is the HTTP status, or the error of the connection.',
     labels: ['service', 'operation', 'code'],
+    startsAt: watched,
     registers,
   }),
   awsDenied: counter({

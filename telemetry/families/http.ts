@@ -13,7 +13,7 @@ export const httpMetrics = (registers: Registry[]) => ({
   }),
   httpErrors: counter({
     name: 'batchwell_http_errors_total',
-    help: 'Requests that the API answered with 5xx.',
+    help: 'Requests that the API answered with 5xx, without those to /readyz and its like.',
     startsAt: [{}],
     registers,
   }),

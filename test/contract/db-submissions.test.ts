@@ -23,7 +23,6 @@ import {
 import {
   adoptJob,
   endSubmissions,
-  markSeenRunning,
   markSubmitted,
   postponeSubmissions,
   readRunning,
@@ -32,6 +31,7 @@ import {
   takeBackCall,
 } from '../../db/submissions.ts';
 import { takeDueSubmissions } from '../../db/sweep.ts';
+import { noteProgress, noteStarts, takeBackStarts } from '../../db/starts.ts';
 import { database, rows, makeShape, packed, isWon } from './db-world.ts';
 
 test('a call is started by one worker, and taken back by one', async () => {
@@ -87,13 +87,14 @@ test('a running submission is watched, adopts a twin, is postponed, and ends wit
   await markSubmitted(database, { id, jobId: 'j1', nowMs: 1100, dueMs: 2000 });
   expect((await readRunning(database.pool, 'q')).map((one) => one.id)).toEqual([id]);
   expect(await readRunning(database.pool, 'other')).toEqual([]);
-  await markSeenRunning(database, [id], 1200);
-  await markSeenRunning(database, [id], 1300);
+  await noteProgress(database, [{ id, unstarted: 2, hasRun: false }], 1150);
+  await noteProgress(database, [{ id, unstarted: 1, hasRun: true }], 1200);
+  await noteProgress(database, [{ id, unstarted: 0, hasRun: true }], 1300);
   await adoptJob(database.pool, { id, jobId: 'j3', was: 'j2' });
   await adoptJob(database.pool, { id, jobId: 'j2', was: 'j1' });
   await postponeSubmissions(database.pool, [id], 5000);
   expect(await readSubmissions(database.pool, [id])).toMatchObject([
-    { state: 'running', jobId: 'j2', runningMs: 1200 },
+    { state: 'running', jobId: 'j2', runningMs: 1200, unstarted: 0 },
   ]);
   const limits = { nowMs: 4999, dueMs: 9000, most: 10 };
   expect(await takeDueSubmissions(database, limits)).toEqual([]);
@@ -121,6 +122,44 @@ test('a running submission is watched, adopts a twin, is postponed, and ends wit
   await endSubmissions(database.pool, [id], 1700);
   expect(await readSubmissions(database.pool, [id])).toMatchObject([{ state: 'ended', open: 0 }]);
   expect(await rows('SELECT due_ms FROM submissions')).toEqual([{ due_ms: null }]);
+});
+
+test('an attempt starts once, by itself, and not after its end; a lost host takes the start back', async () => {
+  const {
+    id,
+    taskIds: [a = 0, b = 0, c = 0],
+  } = await packed(3);
+  await startCall(database.pool, { id, nowMs: 1000, dueMs: 2000 });
+  await markSubmitted(database, { id, jobId: 'j1', nowMs: 1100, dueMs: 2000 });
+  await end([{ taskId: c, number: 1, submissionId: id, outcome: 'failed' }], 1150);
+  const start = (arrayIndex: number, startedMs: number) => ({
+    submissionId: id,
+    arrayIndex,
+    startedMs,
+  });
+  const told = async () => {
+    const told = await rows('SELECT tasks FROM task_changes ORDER BY id');
+    return told.map(({ tasks }) => JSON.parse(tasks as string) as number[]);
+  };
+  const before = (await told()).length;
+  const started = () => rows('SELECT started_ms FROM attempts ORDER BY task_id');
+
+  await noteStarts(database, [start(1, 1200), start(2, 1200)]);
+  await noteStarts(database, [start(0, 1250), start(1, 1300), start(2, 1300)]);
+  expect(await started()).toEqual([
+    { started_ms: 1250 },
+    { started_ms: 1200 },
+    { started_ms: null },
+  ]);
+  expect((await told()).slice(before)).toEqual([[b], [a]]);
+
+  await takeBackStarts(database, id, [1, 2]);
+  expect(await started()).toEqual([
+    { started_ms: 1250 },
+    { started_ms: null },
+    { started_ms: null },
+  ]);
+  expect((await told()).slice(before)).toEqual([[b], [a], [b]]);
 });
 
 describe('attempts', () => {

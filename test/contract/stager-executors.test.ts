@@ -45,3 +45,24 @@ test('an executor that cannot be started leaves the exit code and logs of the pr
     message: expect.stringContaining('could not be started'),
   });
 });
+
+test('each executor tells what it used: memory, CPU time, and bytes read and written', async () => {
+  const hungry = `
+    const held = Buffer.alloc(150_000_000, 1);
+    const file = process.argv[1];
+    require('fs').writeFileSync(file, Buffer.alloc(3_000_000));
+    require('fs').readFileSync(file);
+    while (process.cpuUsage().user < 500_000);
+    process.exit(held.length > 0 ? 0 : 1);`;
+  const node = { image: 'none', command: [process.execPath, '-e', hungry, `${world.folder}/file`] };
+  await world.submit(emptyTask({ executors: [node, command('true')] }));
+  expect((await run()).code).toBe(0);
+  const [first, second] = (await world.result())?.record.executors.map(({ usage }) => usage) ?? [];
+  expect(first?.peakMemoryBytes).toBeGreaterThan(150_000_000);
+  expect(first?.cpuMs).toBeGreaterThan(300);
+  expect(first?.readBytes).toBeGreaterThanOrEqual(3_000_000);
+  expect(first?.writtenBytes).toBeGreaterThanOrEqual(3_000_000);
+  expect(second?.peakMemoryBytes).toBeLessThan(50_000_000);
+  expect(second?.cpuMs).toBeLessThan(first?.cpuMs ?? 0);
+  expect(second?.writtenBytes).toBeLessThan(1_000_000);
+});

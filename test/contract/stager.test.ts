@@ -1,9 +1,20 @@
 /** The stager with tasks that succeed. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { decodeStartKey, isStartKey } from '../../core/result/start-key.ts';
 import { crcOf } from './s3-between.ts';
-import { command, emptyTask, makeWorld, PREFIX, shell, useBuiltStager } from './stager-world.ts';
+import {
+  command,
+  emptyTask,
+  makeWorld,
+  PREFIX,
+  SECRET,
+  shell,
+  useBuiltStager,
+} from './stager-world.ts';
 import type { Ended, World } from './stager-world.ts';
 
 const stager = useBuiltStager();
@@ -176,10 +187,33 @@ test('a record of many outputs is too long for a key and is whole in its object'
     }),
   );
   expect((await run()).code).toBe(0);
-  expect(await world.s3.names(`${PREFIX}results/`)).toEqual([
+  const names = await world.s3.names(`${PREFIX}results/`);
+  expect(names.filter((name) => !isStartKey(name))).toEqual([
     expect.stringMatching(/\/results\/\d{13}\.00000\.1\.long\.[\w-]{22}$/),
   ]);
   expect((await world.result())?.record.outputs).toHaveLength(45);
+});
+
+test('a container tells that it runs before its executors do, and its record alone is an outcome', async () => {
+  await world.submit(
+    emptyTask({ executors: [shell(`while [ ! -e ${world.folder}/go ]; do sleep 0.05; done`)] }),
+  );
+  const beganMs = Date.now();
+  const running = world.start(stager);
+  await running.saw('task_started');
+  const told = await vi.waitFor(async () => {
+    const [only = ''] = await world.s3.names(`${PREFIX}results/`);
+    expect(only).toContain('/results/');
+    return only.slice(`${PREFIX}results/`.length);
+  }, 5000);
+  const start = decodeStartKey(SECRET, told);
+  expect(start).toMatchObject({ index: 0, attempt: 1 });
+  expect(start?.startedMs).toBeGreaterThanOrEqual(beganMs);
+  expect(start?.startedMs).toBeLessThanOrEqual(Date.now());
+  expect(await world.result()).toBeUndefined();
+  await writeFile(join(world.folder, 'go'), '');
+  expect((await running.ended).code).toBe(0);
+  expect((await world.result())?.record.executors).toMatchObject([{ exitCode: 0 }]);
 });
 
 test('a child of a wide array reads only its own part of the manifest', async () => {

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import { startApiWorld } from '../api-world.ts';
 
 const MIB = 1024 ** 2;
@@ -119,17 +120,21 @@ describe('bodies under way', () => {
   });
 });
 
-test('a scatter with a key and 600 MB of filled in text is accepted, and recognised when it comes again', async () => {
-  const rows = Array.from({ length: 1000 }, (_, a) => ({ a }));
-  const long = Array.from({ length: 6 }, () => 'x'.repeat(100_000));
-  const template = { executors: [{ image: 'a', command: ['echo', ...long, '{{a}}'] }] };
-  const post = (name: string) =>
-    world.call('POST', '/v1/scatters', { name, template, rows }, { 'idempotency-key': 'wide' });
-  const first = await post('one');
-  expect(first.status).toBe(200);
-  expect((await post('one')).json.id).toBe(first.json.id);
-  expect((await post('two')).status).toBe(409);
-}, 60_000);
+test.runIf(isLong)(
+  'a scatter with a key and 600 MB of filled in text is accepted, and recognised when it comes again',
+  async () => {
+    const rows = Array.from({ length: 1000 }, (_, a) => ({ a }));
+    const long = Array.from({ length: 6 }, () => 'x'.repeat(100_000));
+    const template = { executors: [{ image: 'a', command: ['echo', ...long, '{{a}}'] }] };
+    const post = (name: string) =>
+      world.call('POST', '/v1/scatters', { name, template, rows }, { 'idempotency-key': 'wide' });
+    const first = await post('one');
+    expect(first.status).toBe(200);
+    expect((await post('one')).json.id).toBe(first.json.id);
+    expect((await post('two')).status).toBe(409);
+  },
+  60_000,
+);
 
 describe('tags of a scatter', () => {
   const tags = (count: number) =>
@@ -169,20 +174,24 @@ describe('tags of a scatter', () => {
   });
 });
 
-test('a scatter of more than ten million arguments is refused with one sentence', async () => {
-  const line = `{"executors":[{"image":"a","command":[${Array.from({ length: 100_000 }, () => '"a"').join()}]}]}\n`;
-  const { status, json } = await world.call('POST', '/v1/scatters', line.repeat(18), NDJSON);
-  expect(status).toBe(200);
-  expect(json.tasks).toBe(18);
-  const template = {
-    executors: [{ image: 'a', command: Array.from({ length: 100_000 }, () => 'a') }],
-  };
-  const rows = Array.from({ length: 101 }, (_, a) => ({ a }));
-  const refused = await world.call('POST', '/v1/scatters', { template, rows });
-  expect(refused.status).toBe(400);
-  expect(refused.json.message).toContain('10000000 texts of all tasks together');
-  expect(refused.json.problems).toHaveLength(1);
-}, 60_000);
+test.runIf(isLong)(
+  'a scatter of more than ten million arguments is refused with one sentence',
+  async () => {
+    const line = `{"executors":[{"image":"a","command":[${Array.from({ length: 100_000 }, () => '"a"').join()}]}]}\n`;
+    const { status, json } = await world.call('POST', '/v1/scatters', line.repeat(18), NDJSON);
+    expect(status).toBe(200);
+    expect(json.tasks).toBe(18);
+    const template = {
+      executors: [{ image: 'a', command: Array.from({ length: 100_000 }, () => 'a') }],
+    };
+    const rows = Array.from({ length: 101 }, (_, a) => ({ a }));
+    const refused = await world.call('POST', '/v1/scatters', { template, rows });
+    expect(refused.status).toBe(400);
+    expect(refused.json.message).toContain('10000000 texts of all tasks together');
+    expect(refused.json.problems).toHaveLength(1);
+  },
+  60_000,
+);
 
 describe('JSON that is nested too deep', () => {
   const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);

@@ -38,7 +38,7 @@ describe('an API with tokens', () => {
   });
 
   test('an unknown path is 404 before anything else, so that clients try their next prefix', async () => {
-    for (const path of ['/tasks', '/v2/tasks', '/ga4gh/tes/v1/nope', '/'])
+    for (const path of ['/tasks', '/v2/tasks', '/ga4gh/tes/v1/nope', '/page'])
       expect((await world.call('GET', path)).status).toBe(404);
   });
 
@@ -142,7 +142,11 @@ describe('an API with tokens', () => {
       asked.status,
       asked.headers.get('access-control-allow-origin'),
       asked.headers.get('access-control-allow-headers'),
-    ]).toEqual([204, '*', 'authorization, content-type, idempotency-key, last-event-id']);
+    ]).toEqual([
+      204,
+      '*',
+      'authorization, content-type, idempotency-key, last-event-id, x-request-id',
+    ]);
     const answered = await world.call('GET', `${TES}/tasks`, undefined, {
       origin: 'https://page.example',
       ...as('secret-of-ann'),
@@ -304,6 +308,8 @@ describe('an API whose store is unavailable', () => {
         status: 503,
         json: { redis: 'ok', mysql: expect.not.stringMatching(/^ok$/) },
       });
+      // The load balancer asks this, so that a failover replaces no task.
+      expect((await world.call('GET', '/healthz')).status).toBe(200);
       await wire?.mend();
       await expect
         .poll(async () => (await world.call('POST', `${TES}/tasks`, task)).status)

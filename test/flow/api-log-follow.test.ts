@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { isLong } from '../long.ts';
 import { startApiWorld } from '../api-world.ts';
 import {
   endAttemptIn,
@@ -112,7 +113,7 @@ describe('a followed log', () => {
     expect(await (await follow(hit)).whole).toBe('');
   });
 
-  test('a followed log waits while S3 or the database is unavailable', async () => {
+  test.runIf(isLong)('a followed log waits while S3 or the database is unavailable', async () => {
     const id = await post();
     const key = await run(id);
     ship(key, 'one\n');

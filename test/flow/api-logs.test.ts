@@ -60,6 +60,18 @@ describe('a log without follow', () => {
   });
 });
 
+test('a task that its caller cancelled says so, once, and not in Batch’s words', async () => {
+  const id = await post();
+  await run(id);
+  await endAttempt(id, { outcome: 'cancelled', batchAttempt: null });
+  await endTask(id, 'cancelled');
+  const { json } = await world.call('GET', `/ga4gh/tes/v1/tasks/${id}?view=FULL`);
+  expect(json).toMatchObject({
+    state: 'CANCELED',
+    logs: [{ system_logs: ['Cancelled by its caller.'] }],
+  });
+});
+
 describe('a malformed request for a log', () => {
   test.each([
     ['follow=true&executor=2', 'executor'],

@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FailureList, TaskSummary } from '../../api/schemas/summaries.ts';
 import type { Overview, WorkerStatus } from '../../api/schemas/fleet.ts';
+import { readRecentEnds } from '../../db/task-summaries.ts';
 import { announceWorker } from '../../queues/fleet-workers.ts';
+import { endTasks } from '../accept.ts';
 import { jsonAs, startApiWorld, type ApiWorld } from '../api-world.ts';
 import { endIn, keyOf, sqlIn } from '../tes-world.ts';
 
@@ -217,6 +219,17 @@ describe('the fleet', () => {
     expect(seen.other_tasks).toBe(seen.drain.backlog);
   });
 
+  test('the rate of ends counts tasks that ended by themselves, and not cancelled ones', async () => {
+    const { pool } = world.database;
+    const { tasks } = await makeScatter(5);
+    const before = await readRecentEnds(pool, 300_000);
+    await endTasks(world.database, tasks.slice(0, 2));
+    await endTasks(world.database, tasks.slice(2), { place: 'cancelled' });
+    const after = await readRecentEnds(pool, 300_000);
+    expect(after.tasks - before.tasks).toBe(2);
+    expect(after.windowMs).toBeGreaterThanOrEqual(30_000);
+  });
+
   test('an administrator drains a worker, which learns it, and lets it work again', async () => {
     await announce('w-2');
     expect((await post('/v1/workers/w-2:drain')).status).toBe(200);
@@ -261,6 +274,20 @@ describe('the fleet', () => {
     expect((await post('/v1/messages:retry', { stage: 'nowhere' })).status).toBe(400);
   });
 
+  test('the queue board names the tasks of a message by their ids', async () => {
+    const { tasks } = await makeScatter(2);
+    const { finalize } = world.queues.byStage;
+    const job = await finalize.add('finalize', { tasks: tasks.map(keyOf) }, { delay: 60_000 });
+    const basic = { authorization: `Basic ${Buffer.from('ada:ada-token').toString('base64')}` };
+    const list = await get('/board/api/queues?activeQueue=finalize&status=delayed&page=1', basic);
+    const [shown] = jsonAs<{ queues: { name: string; jobs: { id: string }[] }[] }>(list)
+      .queues.flatMap(({ jobs }) => jobs)
+      .filter(({ id }) => id === job.id);
+    expect(shown).toMatchObject({ name: `finalize: ${tasks[0]} and 1 more`, data: { tasks } });
+    const one = await get(`/board/api/queues/finalize/${job.id}`, basic);
+    expect(jsonAs<object>(one)).toMatchObject({ job: { data: { tasks } } });
+  });
+
   test('only administrators pause, drain, and see workers and messages', async () => {
     const made = await post('/v1/tokens', { owner: 'ada', scopes: ['read', 'submit', 'cancel'] });
     const plain = { authorization: `Bearer ${jsonAs<{ token: string }>(made).token}` };
@@ -272,6 +299,24 @@ describe('the fleet', () => {
       get('/v1/messages', plain),
     ]);
     expect(answers.map(({ status }) => status)).toEqual([403, 403, 403, 403, 403]);
+  });
+});
+
+describe('the page', () => {
+  test('the page needs no token, comes from here alone, and holds nothing inline', async () => {
+    const page = await world.call('GET', '/');
+    expect([page.status, page.headers.get('content-type')]).toEqual([
+      200,
+      'text/html; charset=utf-8',
+    ]);
+    expect(page.headers.get('content-security-policy')).toContain("script-src 'self'");
+    expect(page.text).not.toMatch(/<script(?![^>]*src=)|<style|style=|https?:/);
+    for (const [, url = ''] of page.text.matchAll(/(?:src|href)="(\/page[^"]*)"/g)) {
+      const file = await world.call('GET', url);
+      expect([file.status, file.text.length > 1000]).toEqual([200, true]);
+      const etag = { 'if-none-match': file.headers.get('etag') ?? '' };
+      expect((await world.call('GET', url, undefined, etag)).status).toBe(304);
+    }
   });
 });
 

@@ -76,7 +76,7 @@ describe('lists of tasks', () => {
       string,
     ];
     await startAttempt(waiting);
-    await startAttempt(running, { runningMs: 1 });
+    await startAttempt(running, { startedMs: 1 });
     await end(done, 'done');
     await end(failed, 'failed', ", failure_code = 'executor-failed'");
     await end(broken, 'failed', ", failure_code = 'of a later version'");
@@ -121,7 +121,7 @@ describe('lists of tasks', () => {
 describe('cancelling a task', () => {
   test('a cancel returns an empty object each time, and 404 for an unknown id', async () => {
     const id = await post(simple);
-    await startAttempt(id, { runningMs: 1 });
+    await startAttempt(id, { startedMs: 1 });
     await world.queues.byStage.poll.obliterate({ force: true });
     for (const [method, path] of [
       ['POST', `${id}:cancel`],

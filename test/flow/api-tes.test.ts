@@ -135,11 +135,13 @@ describe('the state of a task', () => {
     expect(await get(id, 'MINIMAL')).toEqual({ id, state });
   });
 
-  test('a task at poll is RUNNING once its submission was seen running', async () => {
+  test('a task at poll is RUNNING once its own container was seen running, and not by a sibling', async () => {
     const id = await post(simple);
     const key = await startAttempt(id);
     expect((await get(id, 'MINIMAL')).state).toBe('QUEUED');
-    await sql('UPDATE submissions SET running_ms = 5000 WHERE submission_key = ?', [key]);
+    await sql('UPDATE submissions SET running_ms = 4000 WHERE submission_key = ?', [key]);
+    expect((await get(id, 'MINIMAL')).state).toBe('QUEUED');
+    await sql('UPDATE attempts SET started_ms = 5000 WHERE task_id = ?', [keyOf(id)]);
     expect(await get(id, 'FULL')).toMatchObject({
       state: 'RUNNING',
       logs: [

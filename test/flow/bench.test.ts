@@ -134,27 +134,35 @@ it('bench flights reports one run for equal tasks, and a run and then a hit for 
   for (const row of Object.values(rows)) expectNumbers(row, [...USAGE, 'POST ms']);
 });
 
-it('bench cache reports lookups beside pruning, and the requests of a hit beside its copies', async () => {
-  const rows = await run('cache');
-  const row = rows[`${TASKS} entries`];
-  expect(row).toMatchObject({ entries: TASKS, 'old entries': 4, 'old entries left': 0 });
-  expectNumbers(row, ['lookup p99, pruning / quiet', 'longest lock wait ms', 'lookups/s']);
-  expect(rows[`${TASKS} hits, reference`]).toMatchObject({ 'copies/hit': 0 });
-  expect(rows[`${TASKS} hits, copy`]).toMatchObject({ 'copies/hit': 1 });
-  expectNumbers(rows[`${TASKS} hits, copy`], ['hits/s', 'S3 requests/hit beside copies']);
-});
+it.runIf(isLong)(
+  'bench cache reports lookups beside pruning, and the requests of a hit beside its copies',
+  async () => {
+    const rows = await run('cache');
+    const row = rows[`${TASKS} entries`];
+    expect(row).toMatchObject({ entries: TASKS, 'old entries': 4, 'old entries left': 0 });
+    expectNumbers(row, ['lookup p99, pruning / quiet', 'longest lock wait ms', 'lookups/s']);
+    expect(rows[`${TASKS} hits, reference`]).toMatchObject({ 'copies/hit': 0 });
+    expect(rows[`${TASKS} hits, copy`]).toMatchObject({ 'copies/hit': 1 });
+    expectNumbers(rows[`${TASKS} hits, copy`], ['hits/s', 'S3 requests/hit beside copies']);
+  },
+);
 
-it('bench scale reports the same scatter for one to four workers, and their waits for locks', async () => {
-  const rows = await run('scale');
-  expect(Object.keys(rows)).toEqual([1, 2, 3, 4].map((workers) => `${workers} workers, ${TASKS}`));
-  for (const row of Object.values(rows)) expect(row).toMatchObject({ submissions: 1 });
-  expectNumbers(rows[`4 workers, ${TASKS}`], [
-    ...USAGE,
-    'worker4 CPU ms/task',
-    'row lock waits',
-    'row lock wait ms',
-  ]);
-});
+it.runIf(isLong)(
+  'bench scale reports the same scatter for one to four workers, and their waits for locks',
+  async () => {
+    const rows = await run('scale');
+    expect(Object.keys(rows)).toEqual(
+      [1, 2, 3, 4].map((workers) => `${workers} workers, ${TASKS}`),
+    );
+    for (const row of Object.values(rows)) expect(row).toMatchObject({ submissions: 1 });
+    expectNumbers(rows[`4 workers, ${TASKS}`], [
+      ...USAGE,
+      'worker4 CPU ms/task',
+      'row lock waits',
+      'row lock wait ms',
+    ]);
+  },
+);
 
 it('bench singles reports accepted posts, reads, and how posts are packed', async () => {
   const { options } = parseOptions(['singles', '--connections', '2']);
@@ -182,22 +190,28 @@ it('bench events reports every event that every listener hears', async () => {
     expectNumbers(row, [...USAGE, 'committed→heard p99 ms', 'statements/s']);
 });
 
-it('bench sequential reports one commit for a POST, none for a GET, and times beside those of the database', async () => {
-  const rows = await run('sequential');
-  expect(rows['POST']?.['SQL commits/request']).toBeCloseTo(1, 1);
-  expect(rows['GET MINIMAL']?.['SQL commits/request']).toBeCloseTo(0, 1);
-  for (const name of ['POST', 'GET MINIMAL'])
-    expect(rows[name]?.['of a bare INSERT and COMMIT'], name).toBeGreaterThan(0);
-  expectNumbers(rows['the database'], ['SELECT 1 p50 ms', 'INSERT and COMMIT p50 ms']);
-});
+it.runIf(isLong)(
+  'bench sequential reports one commit for a POST, none for a GET, and times beside those of the database',
+  async () => {
+    const rows = await run('sequential');
+    expect(rows['POST']?.['SQL commits/request']).toBeCloseTo(1, 1);
+    expect(rows['GET MINIMAL']?.['SQL commits/request']).toBeCloseTo(0, 1);
+    for (const name of ['POST', 'GET MINIMAL'])
+      expect(rows[name]?.['of a bare INSERT and COMMIT'], name).toBeGreaterThan(0);
+    expectNumbers(rows['the database'], ['SELECT 1 p50 ms', 'INSERT and COMMIT p50 ms']);
+  },
+);
 
-it('bench indexes reports what a task costs with all indexes of its table, without each, and with none', async () => {
-  const rows = await run('indexes');
-  expect(Object.keys(rows)).toContain('without tasks_due');
-  const [all, none] = [rows['all indexes'], rows['none']];
-  expect(all?.['redo bytes/task']).toBeGreaterThan(none?.['redo bytes/task'] ?? Infinity);
-  expectNumbers(all, ['CPU µs/task, insert', 'CPU µs/task, five moves']);
-});
+it.runIf(isLong)(
+  'bench indexes reports what a task costs with all indexes of its table, without each, and with none',
+  async () => {
+    const rows = await run('indexes');
+    expect(Object.keys(rows)).toContain('without tasks_due');
+    const [all, none] = [rows['all indexes'], rows['none']];
+    expect(all?.['redo bytes/task']).toBeGreaterThan(none?.['redo bytes/task'] ?? Infinity);
+    expectNumbers(all, ['CPU µs/task, insert', 'CPU µs/task, five moves']);
+  },
+);
 
 it.runIf(isLong)(
   'bench soak runs tasks of every kind to their ends, and says of each metric whether it was flat',

@@ -6,12 +6,13 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { appendFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import { makeStory } from './cache-story.ts';
 import { computeOn, playStory, type Played, type StoryFleet } from './cache-story-play.ts';
 import { readTasks, type TaskState } from './fleet-rows.ts';
 import { startFleetWorld, type FleetWorld } from './harness.ts';
 
-const count = Number(process.env['BATCHWELL_STORY_SEEDS'] ?? 8);
+const count = Number(process.env['BATCHWELL_STORY_SEEDS'] ?? (isLong ? 8 : 4));
 const from = Number(process.env['BATCHWELL_STORY_FROM'] ?? 1);
 const report = process.env['BATCHWELL_STORY_REPORT'];
 

@@ -11,6 +11,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { stagerExit } from '../../core/container/container.ts';
 import { sealResultBody } from '../../core/result/result-body.ts';
 import { encodeResultKey } from '../../core/result/result-key.ts';
+import { encodeStartKey } from '../../core/result/start-key.ts';
 import type { InputsRead, ResultRecord, UploadedFile } from '../../core/result/result.ts';
 import { inSubmission, SUBMISSION_VARIABLE } from '../../core/files/s3-layout.ts';
 import { SECRET_VARIABLE } from '../../core/submission/proof.ts';
@@ -41,6 +42,8 @@ export interface Behaviour {
   work?: () => Promise<ResultRecord>;
   /** How far the clock of its host is off. */
   skewMs?: number;
+  /** Does not tell that it has started, as the stager of an earlier version. */
+  silentStart?: true;
   /** Does not look at the fence at its start, as a stager that was just about to. */
   beforeFence?: Promise<unknown>;
 }
@@ -134,6 +137,7 @@ async function play(
     container.jobId,
   );
   if (!fence.mine) return { exitCode: stagerExit.fenced };
+  if (lasts(behaviour)) await tellStart(parts.objects(), container, behaviour);
 
   await Promise.race([
     Promise.all([after(behaviour.durationMs ?? 0), behaviour.until]),
@@ -152,6 +156,20 @@ async function play(
     );
   parts.effects.push({ taskId: found.taskId, jobId: container.jobId, attempt: container.attempt });
   return behaviour.endsWith ?? endOf(record);
+}
+
+/** Nobody looks at a container that ends at once. */
+const lasts = ({ durationMs, until, silentStart }: Behaviour): boolean =>
+  !silentStart && (until !== undefined || (durationMs ?? 0) > 0);
+
+async function tellStart(
+  objects: ObjectStore,
+  container: Container,
+  behaviour: Behaviour,
+): Promise<void> {
+  const { index, prefix, secret } = identityOf(container);
+  const key = encodeStartKey({ secret, index, attempt: container.attempt }, hostTime(behaviour));
+  await objects.put(prefix + inSubmission.results + key, Buffer.alloc(0));
 }
 
 /** Like the stager: Batch's second attempt does nothing where the first left its record. */

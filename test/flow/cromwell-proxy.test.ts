@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import { startProgram } from '../../cli/stack/processes.ts';
 import { startStack, type Stack } from '../../cli/stack.ts';
 import type { FaultState } from '../../packages/local-aws/faults.ts';
@@ -174,7 +175,7 @@ test(
   SLOW_MS,
 );
 
-test(
+test.runIf(isLong)(
   'a proxy that is stopped half-way continues where it was',
   async () => {
     const task = await layOut(
@@ -253,7 +254,7 @@ test(
 /** As in docs/cromwell.md. */
 const EPILOGUE = "sleep 1; grep -qE 'OutOfMemory|Killed' stderr; echo $? > memory_retry_rc; sync";
 
-test(
+test.runIf(isLong)(
   'the whole folder comes back with output-mode root, including memory_retry_rc, and such a run is never a hit',
   async () => {
     for (const workflowId of [

@@ -1,5 +1,6 @@
 /** Redis fails over for real: two servers, and a name that moves from the one to the other. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import { connectImpatientRedis } from '../../queues/connect.ts';
 import { startTwoRedis, type ServerPair } from '../two-servers.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -66,7 +67,7 @@ test('a connection that sends nothing leaves a server that became a replica', as
   redis.disconnect();
 });
 
-test('connections whose server vanished without a word are opened anew', async () => {
+test.runIf(isLong)('connections whose server vanished without a word are opened anew', async () => {
   world = await openWorld();
   await world.startWorkers();
   await world.ended(await world.accept([newTask('before')]));

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cancelTasks } from '../../db/cancel.ts';
-import { readAttempts, readDetails } from '../../db/task-views.ts';
+import { readDetails } from '../../db/task-views.ts';
+import { readAttempts } from '../../db/attempt-views.ts';
 import type { FaultRule } from '../../packages/local-aws/faults.ts';
 import { everySecond } from '../long.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -144,8 +145,18 @@ describe('a request that AWS denies', () => {
     await world.startWorkers();
     const [id = 0] = await world.accept([newTask('one')]);
     await world.until('the reason', async () => (await shown(id)).includes('not ENABLED'));
+    expect(await world.rows('SELECT waiting_for FROM submissions WHERE waiting_ms > 0')).toEqual([
+      { waiting_for: 'queue-disabled' },
+    ]);
+    await world.until('an event that says so', async () => {
+      const told = await world.rows('SELECT id FROM task_changes WHERE tasks = ?', [`[${id}]`]);
+      return told.length > 1;
+    });
     world.batch.faults.remove('denial');
     expect((await world.ended([id]))[0]?.place).toBe('done');
+    expect(await world.rows('SELECT waiting_for, waiting_ms FROM submissions')).toEqual([
+      { waiting_for: null, waiting_ms: null },
+    ]);
   });
 
   test.each([

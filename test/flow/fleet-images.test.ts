@@ -1,5 +1,6 @@
 /** Cached tasks run the image that their tag named when they were checked. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isLong } from '../long.ts';
 import type { NewTask } from '../../core/task/task.ts';
 import { startRegistry, type PlayedRegistry } from '../registry.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -42,32 +43,35 @@ const forgetAnswers = (): Promise<unknown> =>
   world.database.pool.query('UPDATE image_digests SET fresh_until_ms = 0');
 
 describe('a tag', () => {
-  it('that moves between two equal tasks makes two runs, each by its digest, and is not asked for by tasks that are not cached', async () => {
-    await world.startWorkers();
-    const before = registry.push('lab/bwa', '1', 'before');
-    const plain = [
-      task('off', 'other', { cache: 'off' }),
-      task('no-outputs', 'other', { spec: { ...task('x').spec, outputs: [] } }),
-    ];
-    await world.ended(await world.accept([task('one')]));
-    const after = registry.push('lab/bwa', '1', 'after');
-    await forgetAnswers();
-    const [two] = await world.ended(await world.accept([task('two')]));
-    expect(two).toMatchObject({ place: 'done', hitEntryId: null });
-    expect(world.effects).toHaveLength(2);
-    expect(await images()).toEqual([
-      `${registry.host}/lab/bwa@${before}`,
-      `${registry.host}/lab/bwa@${after}`,
-    ]);
-    registry.push('lab/bwa', '1', 'before');
-    await forgetAnswers();
-    const asked = registry.asked.length;
-    await world.ended(await world.accept(plain));
-    expect(registry.asked).toHaveLength(asked);
-    expect(await world.ended(await world.accept([task('three')]))).toMatchObject([
-      { hitEntryId: 1 },
-    ]);
-  });
+  it.runIf(isLong)(
+    'that moves between two equal tasks makes two runs, each by its digest, and is not asked for by tasks that are not cached',
+    async () => {
+      await world.startWorkers();
+      const before = registry.push('lab/bwa', '1', 'before');
+      const plain = [
+        task('off', 'other', { cache: 'off' }),
+        task('no-outputs', 'other', { spec: { ...task('x').spec, outputs: [] } }),
+      ];
+      await world.ended(await world.accept([task('one')]));
+      const after = registry.push('lab/bwa', '1', 'after');
+      await forgetAnswers();
+      const [two] = await world.ended(await world.accept([task('two')]));
+      expect(two).toMatchObject({ place: 'done', hitEntryId: null });
+      expect(world.effects).toHaveLength(2);
+      expect(await images()).toEqual([
+        `${registry.host}/lab/bwa@${before}`,
+        `${registry.host}/lab/bwa@${after}`,
+      ]);
+      registry.push('lab/bwa', '1', 'before');
+      await forgetAnswers();
+      const asked = registry.asked.length;
+      await world.ended(await world.accept(plain));
+      expect(registry.asked).toHaveLength(asked);
+      expect(await world.ended(await world.accept([task('three')]))).toMatchObject([
+        { hitEntryId: 1 },
+      ]);
+    },
+  );
 
   it('of another name for the same image is a hit', async () => {
     await world.startWorkers();

@@ -155,18 +155,21 @@ describe('alone or all together', () => {
     expect(world.lines.some(({ msg }) => msg === 'task-isolated')).toBe(false);
   });
 
-  test('a stage that throws for every task fails 20 of them and holds the rest', async () => {
-    world.sweeperMayHelp();
-    const ids = await world.accept(manyTasks(30, (at) => newTask(`t${at}`)));
-    await refuse('tasks', `NEW.place = 'stage-script'`);
-    await world.startWorkers({ settings: { BATCHWELL_STALL_MS: '1000' } });
-    await world.until('a task that is held', () =>
-      world.lines.some(({ msg }) => msg === 'task-held'),
-    );
-    const places = (await world.tasks(ids)).map(({ place }) => place);
-    expect(places.filter((place) => place === 'failed').length).toBe(20);
-    await world.rows('DROP TRIGGER refuse_tasks');
-    const ended = (await world.ended(ids)).map(({ place }) => place);
-    expect(ended.filter((place) => place === 'done').length).toBe(10);
-  });
+  test.runIf(isLong)(
+    'a stage that throws for every task fails 20 of them and holds the rest',
+    async () => {
+      world.sweeperMayHelp();
+      const ids = await world.accept(manyTasks(30, (at) => newTask(`t${at}`)));
+      await refuse('tasks', `NEW.place = 'stage-script'`);
+      await world.startWorkers({ settings: { BATCHWELL_STALL_MS: '1000' } });
+      await world.until('a task that is held', () =>
+        world.lines.some(({ msg }) => msg === 'task-held'),
+      );
+      const places = (await world.tasks(ids)).map(({ place }) => place);
+      expect(places.filter((place) => place === 'failed').length).toBe(20);
+      await world.rows('DROP TRIGGER refuse_tasks');
+      const ended = (await world.ended(ids)).map(({ place }) => place);
+      expect(ended.filter((place) => place === 'done').length).toBe(10);
+    },
+  );
 });

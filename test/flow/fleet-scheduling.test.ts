@@ -1,7 +1,7 @@
 import { BatchClient, DescribeJobsCommand } from '@aws-sdk/client-batch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { SeenJob } from '../../aws/batch.ts';
-import { readAttempts } from '../../db/task-views.ts';
+import { readAttempts } from '../../db/attempt-views.ts';
 import { poll } from '../../workers/stages/poll/poll.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 

@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-batch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { NewTask } from '../../core/task/task.ts';
-import { readAttempts } from '../../db/task-views.ts';
+import { readAttempts } from '../../db/attempt-views.ts';
 import { tidy } from '../../workers/upkeep/janitor.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 

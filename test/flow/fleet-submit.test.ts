@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import {
   hideJobAndLoseAnswer,
   manyTasks,
@@ -175,6 +176,36 @@ describe('SubmitJob that Batch refuses', () => {
     ]);
   });
 
+  // An ambiguous answer is looked for until a late job must have shown up.
+  test.runIf(isLong)(
+    'a queue that is gone when an ambiguous SubmitJob is looked for fails its tasks, and loses none',
+    async () => {
+      const gone = {
+        kind: 'error',
+        status: 400,
+        code: 'ClientException',
+        message: 'JobQueue work-queue does not exist.',
+      } as const;
+      world.batch.faults.add({
+        service: 'batch',
+        operation: 'SubmitJob',
+        kind: 'drop-before',
+        times: 1,
+      });
+      world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', ...gone });
+      world.batch.faults.add({ service: 'batch', operation: 'ListJobs', ...gone });
+      await world.startWorkers();
+      expect(await world.ended(await world.accept([newTask('one'), newTask('two')]))).toMatchObject(
+        Array.from({ length: 2 }, () => ({
+          place: 'failed',
+          failureCode: 'misconfigured',
+          failure: expect.stringContaining('AWS Batch has no job queue'),
+        })),
+      );
+      expect(world.asked('batch.ListJobs')).toBeGreaterThan(0);
+    },
+  );
+
   test('a SubmitJob that is throttled is tried again', async () => {
     world.batch.faults.add({
       service: 'batch',
@@ -189,35 +220,38 @@ describe('SubmitJob that Batch refuses', () => {
 });
 
 describe('a job definition', () => {
-  test('a job definition that two workers need at the same moment is registered once', async () => {
-    world.batch.faults.add({
-      service: 'batch',
-      operation: 'RegisterJobDefinition',
-      kind: 'delay',
-      delayMs: 100,
-    });
-    await Promise.all([world.startWorkers(), world.startWorkers()]);
-    // Packed one by one, so that many submissions need the definition.
-    const one = await Promise.all(
-      Array.from({ length: 6 }, (_, at) =>
-        world.accept([
-          newTask(`t${at}`, {
-            spec: {
-              resources: {
-                cpu_cores: 1,
-                ram_gb: 1,
-                disk_gb: 1,
-                preemptible: false,
-                queue: at % 2 === 0 ? 'batchwell' : 'other',
+  test.runIf(isLong)(
+    'a job definition that two workers need at the same moment is registered once',
+    async () => {
+      world.batch.faults.add({
+        service: 'batch',
+        operation: 'RegisterJobDefinition',
+        kind: 'delay',
+        delayMs: 100,
+      });
+      await Promise.all([world.startWorkers(), world.startWorkers()]);
+      // Packed one by one, so that many submissions need the definition.
+      const one = await Promise.all(
+        Array.from({ length: 6 }, (_, at) =>
+          world.accept([
+            newTask(`t${at}`, {
+              spec: {
+                resources: {
+                  cpu_cores: 1,
+                  ram_gb: 1,
+                  disk_gb: 1,
+                  preemptible: false,
+                  queue: at % 2 === 0 ? 'batchwell' : 'other',
+                },
               },
-            },
-          }),
-        ]),
-      ),
-    );
-    await world.ended(one.flat());
-    expect(world.asked('batch.RegisterJobDefinition')).toBe(1);
-  });
+            }),
+          ]),
+        ),
+      );
+      await world.ended(one.flat());
+      expect(world.asked('batch.RegisterJobDefinition')).toBe(1);
+    },
+  );
 
   test('a job definition that Batch refuses fails its tasks with Batch’s words', async () => {
     world.batch.faults.add({

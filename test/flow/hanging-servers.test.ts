@@ -135,49 +135,55 @@ test('credentials that were changed are a 503 with Retry-After, and the log says
 });
 
 describe('a commit without an answer', () => {
-  test('the reply says that the outcome is unknown and what to do, and a repeated key finds the task', async () => {
-    const database = await startHangable();
-    const world = await openApi(database, { apiStatementMs: 800 });
-    const count = async (): Promise<number> => (await world.call('GET', TES)).json.tasks.length;
-    const post = (headers: Record<string, string> = {}) => world.call('POST', TES, task, headers);
+  test.runIf(isLong)(
+    'the reply says that the outcome is unknown and what to do, and a repeated key finds the task',
+    async () => {
+      const database = await startHangable();
+      const world = await openApi(database, { apiStatementMs: 800 });
+      const count = async (): Promise<number> => (await world.call('GET', TES)).json.tasks.length;
+      const post = (headers: Record<string, string> = {}) => world.call('POST', TES, task, headers);
 
-    database.name.loseAnswerTo(/COMMIT$/);
-    const keyed = await post({ 'idempotency-key': 'once' });
-    expect([keyed.status, keyed.json.message]).toEqual([
-      503,
-      'The database did not answer the commit, so it is not known whether the request took effect. ' +
-        'Send it again with the same Idempotency-Key in 5 s: nothing is created twice.',
-    ]);
-    expect(await count()).toBe(1);
-    const again = await post({ 'idempotency-key': 'once' });
-    expect([again.status, await count()]).toEqual([200, 1]);
+      database.name.loseAnswerTo(/COMMIT$/);
+      const keyed = await post({ 'idempotency-key': 'once' });
+      expect([keyed.status, keyed.json.message]).toEqual([
+        503,
+        'The database did not answer the commit, so it is not known whether the request took effect. ' +
+          'Send it again with the same Idempotency-Key in 5 s: nothing is created twice.',
+      ]);
+      expect(await count()).toBe(1);
+      const again = await post({ 'idempotency-key': 'once' });
+      expect([again.status, await count()]).toEqual([200, 1]);
 
-    database.name.loseAnswerTo(/COMMIT$/);
-    const keyless = await post();
-    expect([keyless.status, keyless.json.message]).toEqual([
-      503,
-      'The database did not answer the commit, so it is not known whether the request took effect. ' +
-        'It had no Idempotency-Key: check by listing your tasks or scatters before you send it again.',
-    ]);
-    expect(await count()).toBe(2);
-    expect(eventsOf(world).filter((event) => event === 'outcome-unknown')).toHaveLength(2);
-    expect((await world.call('GET', '/metrics')).text).toContain(
-      'batchwell_database_timeouts_total{what="commit"} 2',
-    );
-  });
+      database.name.loseAnswerTo(/COMMIT$/);
+      const keyless = await post();
+      expect([keyless.status, keyless.json.message]).toEqual([
+        503,
+        'The database did not answer the commit, so it is not known whether the request took effect. ' +
+          'It had no Idempotency-Key: check by listing your tasks or scatters before you send it again.',
+      ]);
+      expect(await count()).toBe(2);
+      expect(eventsOf(world).filter((event) => event === 'outcome-unknown')).toHaveLength(2);
+      expect((await world.call('GET', '/metrics')).text).toContain(
+        'batchwell_database_timeouts_total{what="commit"} 2',
+      );
+    },
+  );
 
-  test('a statement before the commit that had no answer leaves no doubt', async () => {
-    const database = await startHangable();
-    const world = await openApi(database, { apiStatementMs: 800 });
-    await world.call('POST', TES, task);
-    database.name.loseAnswerTo(/INSERT INTO tasks/);
-    const answer = await world.call('POST', TES, task, { 'idempotency-key': 'k' });
-    expect([answer.status, answer.json.message]).toEqual([
-      503,
-      'The database is unavailable. Try again in 5 s.',
-    ]);
-    expect((await world.call('GET', TES)).json.tasks).toHaveLength(1);
-  });
+  test.runIf(isLong)(
+    'a statement before the commit that had no answer leaves no doubt',
+    async () => {
+      const database = await startHangable();
+      const world = await openApi(database, { apiStatementMs: 800 });
+      await world.call('POST', TES, task);
+      database.name.loseAnswerTo(/INSERT INTO tasks/);
+      const answer = await world.call('POST', TES, task, { 'idempotency-key': 'k' });
+      expect([answer.status, answer.json.message]).toEqual([
+        503,
+        'The database is unavailable. Try again in 5 s.',
+      ]);
+      expect((await world.call('GET', TES)).json.tasks).toHaveLength(1);
+    },
+  );
 });
 
 describe('Redis that hangs', () => {

@@ -115,6 +115,8 @@ interface Played {
   /** Of every fleet whose containers are played. */
   databases: Database[];
   awsSkewMs: number;
+  /** How many containers Batch runs at once. */
+  slots: number;
   behave: (attempted: Attempted) => Behaviour;
   effects: Effect[];
 }
@@ -124,11 +126,16 @@ const ALL_WELL: Played['behave'] = () => ({});
 /**
  * @param settings override the short times; as in the environment
  * @param servers the test's own; a fresh database and Redis otherwise. `patienceMs`: how long `until`
- *   waits
+ *   waits; `slots`: how many containers Batch runs at once
  */
 export async function startFleetWorld(
   settings: Record<string, string> = {},
-  servers: { redis?: FreshRedis; database?: FreshDatabase; patienceMs?: number } = {},
+  servers: {
+    redis?: FreshRedis;
+    database?: FreshDatabase;
+    patienceMs?: number;
+    slots?: number;
+  } = {},
 ): Promise<FleetWorld> {
   const opened = await openServers(servers);
   const { redis, s3, databaseUrl } = opened;
@@ -139,6 +146,7 @@ export async function startFleetWorld(
   const played: Played = {
     databases: [database],
     awsSkewMs: 0,
+    slots: servers.slots ?? 1000,
     behave: ALL_WELL,
     effects: [],
   };
@@ -257,7 +265,7 @@ async function startPlayedBatch(
   });
   const batch = await startLocalBatch({
     dataFolder: join(dataFolder, 'batch'),
-    queues: [{ name: 'batchwell', slots: 1000 }],
+    queues: [{ name: 'batchwell', slots: played.slots }],
     throttle: 'off',
     nowMs: () => Date.now() + played.awsSkewMs,
     graceMs: 100,

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import { countTasksPerStage } from '../../db/scaling.ts';
 import { createSingleHolder } from '../../queues/single-holder.ts';
 import { readJobCounts, storeJobCounts } from '../../queues/job-counts.ts';
@@ -66,18 +67,21 @@ async function startProgram(): Promise<Told> {
   };
 }
 
-test('exactly one of two workers tells the signal, and the other one takes over when it is killed', async () => {
-  const both = [await startProgram(), await startProgram()] as const;
-  const moments = ({ metrics }: Told) => new Set(metrics.map(({ atMs }) => atMs)).size;
-  await world.until('three signals', () => both.some((told) => moments(told) >= 3));
-  const [speaker, silent] = moments(both[0]) > 0 ? both : both.toReversed();
-  expect(moments(silent as Told)).toBe(0);
-  expect(new Set((speaker as Told).metrics.map(({ namespace }) => namespace))).toEqual(
-    new Set([NAMESPACE]),
-  );
-  (speaker as Told).program.kill('SIGKILL');
-  await world.until('the other one', () => moments(silent as Told) >= 2);
-});
+test.runIf(isLong)(
+  'exactly one of two workers tells the signal, and the other one takes over when it is killed',
+  async () => {
+    const both = [await startProgram(), await startProgram()] as const;
+    const moments = ({ metrics }: Told) => new Set(metrics.map(({ atMs }) => atMs)).size;
+    await world.until('three signals', () => both.some((told) => moments(told) >= 3));
+    const [speaker, silent] = moments(both[0]) > 0 ? both : both.toReversed();
+    expect(moments(silent as Told)).toBe(0);
+    expect(new Set((speaker as Told).metrics.map(({ namespace }) => namespace))).toEqual(
+      new Set([NAMESPACE]),
+    );
+    (speaker as Told).program.kill('SIGKILL');
+    await world.until('the other one', () => moments(silent as Told) >= 2);
+  },
+);
 
 test('a worker that shuts down hands the signal over at once', async () => {
   const first = await world.startWorkers({ writeSignal: () => undefined });

@@ -135,6 +135,16 @@ const etag = fc.oneof(
   fc.tuple(hex(16), fc.integer({ min: 1, max: 10_000 })).map(([md5, parts]) => `${md5}-${parts}`),
 );
 const digest = hex(16).filter((value) => !/^0+$/.test(value));
+const usageOf = (withFiles: boolean) =>
+  fc.record(
+    {
+      peakMemoryBytes: fc.nat().map((kib) => kib * 1024),
+      cpuMs: fc.nat(),
+      ...(withFiles && { readBytes: fc.nat(), writtenBytes: fc.nat() }),
+    },
+    { noNullPrototype: true },
+  );
+
 const record: fc.Arbitrary<ResultRecord> = fc.record(
   {
     startedMs: time,
@@ -145,13 +155,8 @@ const record: fc.Arbitrary<ResultRecord> = fc.record(
           exitCode: fc.integer({ min: 0, max: 255 }),
           startedMs: time,
           endedMs: time,
-          usage: fc.record(
-            {
-              peakMemoryBytes: fc.nat().map((kib) => kib * 1024),
-              cpuMs: fc.nat(),
-            },
-            { noNullPrototype: true },
-          ),
+          // Stagers of an earlier version did not count bytes.
+          usage: fc.oneof(usageOf(false), usageOf(true)),
         },
         { requiredKeys: ['exitCode', 'startedMs', 'endedMs'], noNullPrototype: true },
       ),
@@ -251,7 +256,12 @@ describe('a result key', () => {
           exitCode: 0,
           startedMs: 1_790_000_001_000,
           endedMs: 1_790_000_350_000,
-          usage: { peakMemoryBytes: 2 ** 33, cpuMs: 349_000 },
+          usage: {
+            peakMemoryBytes: 2 ** 33,
+            cpuMs: 349_000,
+            readBytes: 2 ** 38,
+            writtenBytes: 2 ** 37,
+          },
         },
       ],
       outputs: Array.from({ length: 6 }, (_, output) => ({

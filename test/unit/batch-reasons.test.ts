@@ -7,7 +7,15 @@ import type { ResultRecord } from '../../core/result/result.ts';
 
 const fresh = { hostLosses: 0, hostFaults: 0, memoryGrowths: 0, transientFailures: 0 };
 const spent = { hostLosses: 9, hostFaults: 9, memoryGrowths: 9, transientFailures: 9 };
-const policy = { hostLossTries: 9, hostFaultTries: 9, memoryGrowthTries: 9, transientTries: 9 };
+const ROLE = 'arn:aws:iam::1:role/job';
+const SECRET = 'arn:aws:secretsmanager:us-east-1:1:secret:x';
+const policy = {
+  hostLossTries: 9,
+  hostFaultTries: 9,
+  memoryGrowthTries: 9,
+  transientTries: 9,
+  installationArns: { job_role: [ROLE], secrets: [SECRET] },
+};
 
 interface Verdict {
   budget: RetryReason | 'none';
@@ -55,6 +63,55 @@ describe('AWS’s own words', () => {
       expect(verdictOf(job)).toMatchObject({ budget, kind });
     },
   );
+});
+
+describe('a role or a secret that cannot be used', () => {
+  const CANNOT_ASSUME = (role: string): string =>
+    `ECS was unable to assume the role '${role}' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.`;
+  const MISSING = 'ResourceInitializationError: unable to pull secrets or registry auth: ';
+  const verdictFor = (reason: string, arns: { job_role: string[]; secrets: string[] }) => {
+    const decision = decideRetry({ job: { status: 'FAILED', reason } }, fresh, {
+      ...policy,
+      installationArns: arns,
+    });
+    return decision.do === 'fail' ? decision.failure : undefined;
+  };
+
+  test.each([
+    ['another role than the fleet’s', CANNOT_ASSUME('arn:aws:iam::1:role/jobs'), [ROLE], []],
+    ['a role where the fleet has none', CANNOT_ASSUME('arn:aws:iam::1:role/own'), [], []],
+    [
+      'another secret',
+      `${MISSING}failed to fetch secret ${SECRET}y-AbCdEf from secrets manager: ResourceNotFoundException: Secrets Manager can't find the specified secret.`,
+      [],
+      [SECRET],
+    ],
+    ['a secret where the fleet has none', `${MISSING}invalid ssm parameters: /lab/key`, [ROLE], []],
+  ])('is the task’s fault if it named %s', (_, reason, roles, secrets) => {
+    expect(verdictFor(reason, { job_role: roles, secrets })).toMatchObject({
+      kind: 'request-refused',
+      sentence: expect.stringMatching(/job_role|secrets or registry_credentials/),
+    });
+  });
+
+  test.each([
+    ['the fleet’s role', CANNOT_ASSUME(ROLE), [ROLE], []],
+    [
+      'a secret of all tasks, named with a field',
+      `${MISSING}failed to fetch secret ${SECRET}:password:: from secrets manager: ResourceNotFoundException`,
+      [],
+      [SECRET],
+    ],
+    [
+      'a secret that the execution role may not read',
+      `${MISSING}failed to fetch secret ${SECRET}y from secrets manager: AccessDeniedException: User: arn:aws:sts::1:assumed-role/x is not authorized to perform: secretsmanager:GetSecretValue`,
+      [],
+      [],
+    ],
+    ['a secret of nobody’s name', `${MISSING}invalid ssm parameters: /lab/key`, [], [SECRET]],
+  ])('is the operator’s to correct if it is %s', (_, reason, roles, secrets) => {
+    expect(verdictFor(reason, { job_role: roles, secrets })?.kind).toBe('misconfigured');
+  });
 });
 
 describe('a fault of the host', () => {

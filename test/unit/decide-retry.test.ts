@@ -21,7 +21,13 @@ const record = (change: Partial<ResultRecord> = {}): ResultRecord => ({
 });
 const killed = record({ executors: [{ exitCode: 137, startedMs: 1, endedMs: 2 }] });
 const fresh = { hostLosses: 0, hostFaults: 0, memoryGrowths: 0, transientFailures: 0 };
-const policy = { hostLossTries: 2, hostFaultTries: 2, memoryGrowthTries: 1, transientTries: 1 };
+const policy = {
+  hostLossTries: 2,
+  hostFaultTries: 2,
+  memoryGrowthTries: 1,
+  transientTries: 1,
+  installationArns: { job_role: [], secrets: [] },
+};
 const spot: EndedJob = { status: 'FAILED', statusReason: 'Host EC2 (instance i-0abc) terminated.' };
 const memory: EndedJob = {
   status: 'FAILED',
@@ -283,6 +289,7 @@ describe('decideRetry', () => {
         hostFaultTries: 9,
         memoryGrowthTries: 9,
         transientTries: 9,
+        installationArns: policy.installationArns,
       }).do,
     ).toBe('fail');
   });

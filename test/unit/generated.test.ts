@@ -1,11 +1,13 @@
 /** Generated files are in the repository for readers, so they must match their source. */
 import { readFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { envExample, settings } from '../../config.ts';
 import { moves, places } from '../../core/places.ts';
 import { clientTypes } from '../../scripts/client-types.ts';
 import { withSettings } from '../../scripts/compose.ts';
 import { diagram, withDiagram } from '../../scripts/diagram.ts';
+import { pageFiles } from '../../scripts/page.ts';
 import { lintConfig } from '../../scripts/lint-config.ts';
 
 const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -31,6 +33,14 @@ describe('files written by `npm run generate`', () => {
 
   it('packages/client/types.generated.ts has the types of the API description', async () => {
     expect(await read('packages/client/types.generated.ts')).toBe(clientTypes());
+  });
+
+  it('web/built has the page of its sources, in less than 100 kB', async () => {
+    const files = await pageFiles();
+    expect(Object.keys(files)).toEqual(['app.js', 'app.css', 'index.html']);
+    for (const [name, text] of Object.entries(files))
+      expect(await read(`web/built/${name}`), name).toBe(text);
+    expect(gzipSync(files['app.js'] ?? '').length).toBeLessThan(100_000);
   });
 
   it('.oxlintrc.json has every import rule', async () => {

@@ -19,7 +19,7 @@ test('a queue is remembered from look to look, and a submission that no longer r
   expect(recallQueue(mine, 'q', [1, 3])).toEqual({
     lastEndMs: 5,
     progress: new Map([
-      [1, { known: new Set([7]), unwritten: new Map([[7, 3]]), listFromMs: 0 }],
+      [1, { ...newProgress(), known: new Set([7]), unwritten: new Map([[7, 3]]) }],
       [3, newProgress()],
     ]),
     missing: new Map([[1, missing]]),

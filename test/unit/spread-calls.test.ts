@@ -17,6 +17,11 @@ import { readRepositoryFile, repositoryFiles, repositoryRoot } from '../reposito
 const SHORT: Readonly<Record<string, string>> = {
   'cli/command-line.ts: run': 'the arguments of a command line',
   'cli/commands/fleet.ts: wholeNumber': 'a pair',
+  'core/doctor/explain-task.ts: max':
+    'the environments of a queue, and the instance types that they name',
+  'packages/disk/ec2/client.ts: push': 'a page of DescribeVolumes',
+  'packages/disk/rules/fill-rate.ts: max': 'three rates',
+  'packages/disk/rules/policy.ts: push': 'sentences about the settings',
   'packages/local-aws/s3/answer.ts: errorDocument': 'the fields of an error',
   'packages/local-aws/s3/bucket.ts: element': 'the buckets of a laptop',
   'packages/local-aws/s3/list-objects.ts: document': 'S3 lists 1,000 keys in a page',
@@ -26,8 +31,10 @@ const SHORT: Readonly<Record<string, string>> = {
   'packages/local-aws/s3/write-object.ts: document': 'S3 allows 1,000 keys in a request',
   'packages/local-aws/s3/xml.ts: element': 'the fields of an error',
   'queues/fleet-time.ts: createRedisBackend': 'the arguments of a constructor',
+  'queues/fleet-workers.ts: eval': 'two keys',
   'scripts/diagram.ts: push': 'the moves of core/places.ts',
   'telemetry/log.ts: apply': 'the arguments of a log call',
+  'web/model/timeline.ts: max': 'the spans of one task',
 };
 
 const OTHERS = /(^|\/)test\/|^bench\/|^examples\/|^db\/migrations\//;

@@ -10,7 +10,7 @@ const attempt = {
   number: 1,
   createdMs: 10,
   submittedMs: 20,
-  runningMs: 25,
+  startedMs: 25,
   ran: { startedMs: 30, endedMs: 50 },
   endedMs: 60,
 };
@@ -41,7 +41,7 @@ test.each<[string, TaskTimes, string[]]>([
   ],
   [
     'running',
-    { ...staged, attempts: [{ number: 1, createdMs: 10, submittedMs: 20, runningMs: 25 }] },
+    { ...staged, attempts: [{ number: 1, createdMs: 10, submittedMs: 20, startedMs: 25 }] },
     [...before, 'packed 1 10-20', 'in-batch 1 20-25', 'ran 1 25-'],
   ],
   [

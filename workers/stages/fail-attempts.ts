@@ -10,6 +10,7 @@ import { endSubmissions, type SubmissionRow } from '../../db/submissions.ts';
 import { failedTask, moveTasksEach } from '../../db/tasks.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
+import { logScatterEnds } from './submission-lines.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** Batch rejected the job, in AWS's own words. */
@@ -92,11 +93,13 @@ export async function dropCancelled(
 
 /** Equal tasks that waited for ended ones go on. */
 export async function afterEnds(runtime: Runtime, taskIds: readonly number[]): Promise<Nudge[]> {
-  return taskNudges(
+  const next = taskNudges(
     'cache-check',
     await landFlights(runtime.database.pool, taskIds),
     runtime.config.chunkSize,
   );
+  await logScatterEnds(runtime, taskIds);
+  return next;
 }
 
 interface OwnedFailure {

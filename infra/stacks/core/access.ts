@@ -1,7 +1,7 @@
 /** Roles of tasks and hosts, and the permissions of the API and the workers as managed policies. */
-import { CfnInstanceProfile, CfnManagedPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnInstanceProfile, CfnManagedPolicy, CfnPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
 import { apiPolicy } from '../../access/api.ts';
-import { hostPolicy, hostTrust } from '../../access/host.ts';
+import { diskPolicy, hostPolicy, hostTrust } from '../../access/host.ts';
 import { taskPolicy, taskTrust } from '../../access/task.ts';
 import { workerPolicy } from '../../access/worker.ts';
 import type { Core } from './conditions.ts';
@@ -17,6 +17,11 @@ export function addAccess({ stack, conditions }: Core): void {
     assumeRolePolicyDocument: hostTrust,
     policies: [{ policyName: 'host', policyDocument: hostPolicy }],
   });
+  new CfnPolicy(stack, 'DiskPolicy', {
+    policyName: 'disk',
+    policyDocument: diskPolicy,
+    roles: [host.ref],
+  }).cfnOptions.condition = conditions.isElastic;
   new CfnInstanceProfile(stack, 'HostProfile', { roles: [host.ref] });
   new CfnManagedPolicy(stack, 'WorkerPolicy', {
     description: 'What the workers of Batchwell do.',

@@ -21,6 +21,7 @@ export function addConditions(stack: Stack, p: CoreParameters) {
     hasInputBuckets: condition(stack, 'HasInputBuckets', isSet(p.InputBucketArns)),
     hasOutputBuckets: condition(stack, 'HasOutputBuckets', isSet(p.OutputBucketArns)),
     hasMoreTaskRoles: condition(stack, 'HasMoreTaskRoles', isSet(p.MoreTaskRoleArns)),
+    hasMoreLogGroups: condition(stack, 'HasMoreLogGroups', isSet(p.MoreLogGroups)),
     choosesTypes: condition(stack, 'ChoosesTypes', isEmpty(p.InstanceTypes)),
     isArm: condition(stack, 'IsArm', is(p.Architecture, 'arm64')),
     hasImage: condition(stack, 'HasImage', isSet(p.ImageId)),
@@ -28,6 +29,17 @@ export function addConditions(stack: Stack, p: CoreParameters) {
       stack,
       'HasSpot',
       Fn.conditionNot(Fn.conditionEquals(p.SpotMaxVcpus.valueAsString, '0')),
+    ),
+    isElastic: condition(stack, 'IsElastic', is(p.DiskMode, 'elastic')),
+    isFixed: condition(stack, 'IsFixed', is(p.DiskMode, 'fixed')),
+    // The default types have NVMe disks.
+    hasDataVolume: condition(
+      stack,
+      'HasDataVolume',
+      Fn.conditionOr(
+        is(p.DiskMode, 'fixed'),
+        Fn.conditionAnd(is(p.DiskMode, 'elastic'), isSet(p.InstanceTypes)),
+      ),
     ),
     hasInsights: condition(stack, 'HasInsights', not(is(p.ContainerInsights, 'disabled'))),
   };

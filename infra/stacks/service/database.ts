@@ -1,4 +1,7 @@
-/** Aurora MySQL 3, Serverless v2. The cluster stays when the stack is deleted. */
+/**
+ * Aurora MySQL 3, Serverless v2. The cluster stays when the stack is deleted, and with it what it is
+ * made of, else the deletion would fail there.
+ */
 import { Fn } from 'aws-cdk-lib';
 import {
   CfnDBCluster,
@@ -13,21 +16,16 @@ const BACKUP_DAYS = 7;
 
 export function addDatabase({ stack, parameters: p, conditions }: ServiceParts): void {
   const { createsDatabase } = conditions;
-  only(
-    createsDatabase,
-    new CfnDBSubnetGroup(stack, 'DatabaseSubnets', {
-      dbSubnetGroupDescription: 'Batchwell',
-      subnetIds: p.SubnetIds.valueAsList,
-    }),
-  );
-  only(
-    createsDatabase,
-    new CfnDBClusterParameterGroup(stack, 'DatabaseParameters', {
-      description: 'Batchwell: TLS only',
-      family: 'aurora-mysql8.0',
-      parameters: { require_secure_transport: 'ON', time_zone: 'UTC' },
-    }),
-  );
+  const subnets = new CfnDBSubnetGroup(stack, 'DatabaseSubnets', {
+    dbSubnetGroupDescription: 'Batchwell',
+    subnetIds: p.SubnetIds.valueAsList,
+  });
+  const settings = new CfnDBClusterParameterGroup(stack, 'DatabaseParameters', {
+    description: 'Batchwell: TLS only',
+    family: 'aurora-mysql8.0',
+    parameters: { require_secure_transport: 'ON', time_zone: 'UTC' },
+  });
+  for (const part of [subnets, settings]) keep(only(createsDatabase, part));
   const cluster = only(
     createsDatabase,
     new CfnDBCluster(stack, 'DatabaseCluster', {

@@ -16,7 +16,8 @@ export interface ServiceParts {
     | 'createsReplica'
     | 'createsRedis'
     | 'isProduction'
-    | 'hasKey',
+    | 'hasKey'
+    | 'hasSettings',
     CfnCondition
   >;
 }

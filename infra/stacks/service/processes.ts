@@ -1,6 +1,6 @@
 /** The task definitions and ECS services of the API and the workers. */
 import { Fn } from 'aws-cdk-lib';
-import { CfnService, CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
+import { CfnService, CfnTaskDefinition, type CfnTaskDefinitionProps } from 'aws-cdk-lib/aws-ecs';
 import { choose, imported } from '../template.ts';
 import { API_PORT, METRICS_PORT, type ServiceParts } from './parts.ts';
 
@@ -13,25 +13,34 @@ interface Process {
   memory: string;
 }
 
-const PROCESSES: readonly Process[] = [
+type Container = CfnTaskDefinition.ContainerDefinitionProperty;
+
+const PROCESSES: readonly [Process, Process] = [
   { name: 'api', id: 'Api', port: API_PORT, cpu: '512', memory: '2048' },
   { name: 'worker', id: 'Worker', port: METRICS_PORT, cpu: '1024', memory: '2048' },
 ];
 
 export function addProcesses(service: ServiceParts): void {
   for (const process of PROCESSES) {
-    addTaskDefinition(service, process);
+    new CfnTaskDefinition(service.stack, `${process.id}Task`, taskDefinitionOf(service, process));
     addService(service, process);
   }
+  addHello(service);
 }
 
-function addTaskDefinition(service: ServiceParts, { name, id, port, cpu, memory }: Process): void {
+function taskDefinitionOf(
+  service: ServiceParts,
+  { name, id, port, cpu, memory }: Process,
+): CfnTaskDefinitionProps & { containerDefinitions: Container[] } {
   const container = containerOf(service);
-  new CfnTaskDefinition(service.stack, `${id}Task`, {
+  return {
     family: Fn.sub(`\${AWS::StackName}-${name}`),
     requiresCompatibilities: ['FARGATE'],
     networkMode: 'awsvpc',
-    runtimePlatform: { cpuArchitecture: 'ARM64', operatingSystemFamily: 'LINUX' },
+    runtimePlatform: {
+      cpuArchitecture: service.parameters.CpuArchitecture.valueAsString,
+      operatingSystemFamily: 'LINUX',
+    },
     cpu,
     memory,
     executionRoleArn: Fn.getAtt('ExecutionRole', 'Arn').toString(),
@@ -61,12 +70,36 @@ function addTaskDefinition(service: ServiceParts, { name, id, port, cpu, memory 
         },
       },
     ],
+  };
+}
+
+/**
+ * Submits the task in $TASK and waits for its end: aws:deploy runs it. It has an API of its own, so it
+ * needs neither the load balancer nor the name in its certificate.
+ */
+function addHello(service: ServiceParts): void {
+  const api = taskDefinitionOf(service, PROCESSES[0]);
+  new CfnTaskDefinition(service.stack, 'HelloTask', {
+    ...api,
+    family: Fn.sub('${AWS::StackName}-hello'),
+    containerDefinitions: [
+      ...api.containerDefinitions.map((one) => ({ ...one, essential: false })),
+      {
+        ...containerOf(service)('hello'),
+        essential: true,
+        entryPoint: ['sh', '-c'],
+        command: ['printf %s "$TASK" | batchwell submit - --wait'],
+        dependsOn: [{ containerName: 'api', condition: 'HEALTHY' }],
+        environment: [{ name: 'BATCHWELL_URL', value: `http://127.0.0.1:${API_PORT}` }],
+        secrets: [{ name: 'BATCHWELL_TOKEN', valueFrom: Fn.ref('TokenSecret') }],
+      },
+    ],
   });
 }
 
 const containerOf =
   ({ parameters: p, conditions }: ServiceParts) =>
-  (name: string): CfnTaskDefinition.ContainerDefinitionProperty => ({
+  (name: string): Container => ({
     name,
     image: p.ImageUri.valueAsString,
     readonlyRootFilesystem: true,
@@ -75,6 +108,9 @@ const containerOf =
       initProcessEnabled: true,
       tmpfs: [{ containerPath: '/tmp', size: 64 }],
     },
+    environmentFiles: choose(conditions.hasSettings, [
+      { type: 's3', value: p.SettingsFileArn.valueAsString },
+    ]),
     environment: Object.entries(environmentOf(conditions, p)).map(([key, value]) => ({
       name: key,
       value,

@@ -1,7 +1,7 @@
 /** Who may reach whom: callers the load balancer, it the API, the service its database and cache. */
 import { Fn } from 'aws-cdk-lib';
 import { CfnSecurityGroup, CfnSecurityGroupIngress } from 'aws-cdk-lib/aws-ec2';
-import { choose, only } from '../template.ts';
+import { choose, keep, only } from '../template.ts';
 import { API_PORT, MYSQL_PORT, REDIS_PORT, type ServiceParts } from './parts.ts';
 
 export function addSecurityGroups({ stack, parameters: p, conditions }: ServiceParts): void {
@@ -28,7 +28,7 @@ export function addSecurityGroups({ stack, parameters: p, conditions }: ServiceP
   ];
   group('ServiceGroup', 'API and workers');
   between('ApiIngress', 'ServiceGroup', 'LoadBalancerGroup', API_PORT);
-  only(conditions.createsDatabase, group('DatabaseGroup', 'Service to the database'));
+  keep(only(conditions.createsDatabase, group('DatabaseGroup', 'Service to the database')));
   only(
     conditions.createsDatabase,
     between('DatabaseIngress', 'DatabaseGroup', 'ServiceGroup', MYSQL_PORT),

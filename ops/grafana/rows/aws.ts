@@ -1,4 +1,4 @@
-import { percentiles, rate, type Row } from '../panel.ts';
+import { countsFromFirst, percentiles, rate, type Row } from '../panel.ts';
 
 export const aws: Row = {
   title: 'AWS',
@@ -20,15 +20,17 @@ export const aws: Row = {
     },
     {
       title: 'Answers other than 2xx',
-      unit: 'reqps',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       description:
-        'Answers per second by code. A code that is not a number is an error of the connection. 429 and 503 are ' +
+        'Answers per bar, by code. A code that is not a number is an error of the connection. 429 and 503 are ' +
         'throttling, 403 is a missing permission. 412 and 304 are normal for conditional requests, 404 for ' +
-        'objects that may not exist.',
+        'objects that may not exist.' +
+        ' If others last, see BatchwellAwsErrors and BatchwellAwsDenied in the runbook.',
       queries: [
         {
-          expression: `sum by (service, operation, code) (${rate('batchwell_aws_requests_total', '{code!~"2.."}')}) > 0`,
+          expression: `sum by (service, operation, code) (${countsFromFirst('batchwell_aws_requests_total', '{code!~"2.."}')}) > 0`,
           legend: '{{service}} {{operation}} {{code}}',
         },
       ],
@@ -40,7 +42,8 @@ export const aws: Row = {
       description:
         'Seconds per request. Seconds for small objects in S3 point to the network of the ' +
         'workers. When SubmitJob comes near 15 s, it times out and the job name is listed ' +
-        'instead. Nothing is lost, but submissions are slow.',
+        'instead. Nothing is lost, but submissions are slow.' +
+        ' If one operation is slow alone, look at the health page of AWS.',
       queries: percentiles('batchwell_aws_request_seconds', 'service, operation'),
     },
     {
@@ -80,7 +83,8 @@ export const aws: Row = {
       description:
         'Over the last hour, including cache hits. At 1,000 tasks per scatter, Batch requests ' +
         'should stay below 0.02. Values near 1 mean many scatters of one task each, or tasks of ' +
-        'different shapes (resources, image or queue).',
+        'different shapes (resources, image or queue).' +
+        ' If it is near 1, let callers send scatters with equal resources.',
       queries: [
         {
           expression:

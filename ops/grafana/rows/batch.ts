@@ -1,19 +1,21 @@
-import { ofQueue, rate, type Row } from '../panel.ts';
+import { counts, rate, type Row } from '../panel.ts';
 
 export const batch: Row = {
   title: 'Submissions, jobs and polling',
   panels: [
     {
       title: 'Submissions',
-      unit: 'ops',
-      width: 8,
+      unit: 'short',
+      draw: 'bars',
+      width: 6,
       description:
-        'SubmitJob requests per second that Batch accepted. Many single jobs during a wide ' +
+        'SubmitJob requests that Batch accepted. Many single jobs during a wide ' +
         'scatter mean that its tasks differ in shape, or arrive too slowly to be packed ' +
-        '(BATCHWELL_PACK_IDLE_MS).',
+        '(BATCHWELL_PACK_IDLE_MS).' +
+        ' If so, raise it, or submit the tasks as one scatter.',
       queries: [
         {
-          expression: `sum by (kind) (${rate('batchwell_submissions_total')})`,
+          expression: `sum by (kind) (${counts('batchwell_submissions_total')})`,
           legend: '{{kind}}',
         },
       ],
@@ -21,7 +23,7 @@ export const batch: Row = {
     {
       title: 'Tasks per submission',
       unit: 'short',
-      width: 8,
+      width: 6,
       description:
         'Mean over 10 minutes. If it is near 1 during a wide scatter, see "Submissions".',
       queries: [
@@ -34,25 +36,9 @@ export const batch: Row = {
       ],
     },
     {
-      title: 'Batch jobs by status',
-      unit: 'short',
-      width: 8,
-      stacked: true,
-      description:
-        'Jobs of running submissions as last seen in Batch. Each child of an array counts. ' +
-        'There is no line if no worker polls. If jobs stay RUNNABLE for minutes and none is ' +
-        'RUNNING, see BatchwellNothingStarts in the runbook.',
-      queries: [
-        {
-          expression: `sum by (status) (batchwell:batch_jobs:last_seen${ofQueue})`,
-          legend: '{{status}}',
-        },
-      ],
-    },
-    {
       title: 'Polling requests',
       unit: 'reqps',
-      width: 8,
+      width: 6,
       description:
         'Requests per second to poll jobs and result records. They depend on the number of ' +
         'queues and of submissions that change, not on the number of tasks. Raise ' +
@@ -67,7 +53,7 @@ export const batch: Row = {
     {
       title: 'Ends found per polling request',
       unit: 'short',
-      width: 8,
+      width: 6,
       description:
         'The efficiency of polling, over 10 minutes. If it is near 0 while many jobs run, the ' +
         'tasks are long, and a higher BATCHWELL_POLL_MS costs little.',

@@ -1,4 +1,4 @@
-import { rate, type Row } from '../panel.ts';
+import { counts, rate, type Row } from '../panel.ts';
 
 export const cache: Row = {
   title: 'Call cache',
@@ -19,35 +19,39 @@ export const cache: Row = {
     },
     {
       title: 'Decisions',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 6,
       stacked: true,
       description:
-        'Decisions per second. `wait`: the same call is in flight. `fail`: it was, and its ' +
+        'Decisions. `wait`: the same call is in flight. `fail`: it was, and its ' +
         'command failed, so the task fails with it. `unreadable-input`: an input ' +
         'does not exist or the workers have no access to it, so the task runs and reports the ' +
         'error itself. `image-not-resolved`: the registry did not give the digest of the image, ' +
-        'so the task runs uncached.',
+        'so the task runs uncached.' +
+        ' If one of these grows, look at `batchwell cache explain TASK`.',
       queries: [
         {
-          expression: `sum by (result) (${rate('batchwell_cache_lookups_total')})`,
+          expression: `sum by (result) (${counts('batchwell_cache_lookups_total')})`,
           legend: '{{result}}',
         },
       ],
     },
     {
       title: 'Runs not kept',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 6,
       stacked: true,
       description:
-        'Successful runs per second whose outputs the cache does not keep, although the cache is ' +
+        'Successful runs whose outputs the cache does not keep, although the cache is ' +
         'on. `output-missing`: a declared output was not written. `executor-failed`: a failure ' +
         'was ignored. `client-failed`: the client takes the run for a failed one. ' +
-        '`input-changed`: an input was overwritten before the run read it.',
+        '`input-changed`: an input was overwritten before the run read it.' +
+        ' If it is not 0, tell the owner of the tasks what the cache leaves out.',
       queries: [
         {
-          expression: `sum by (result) (${rate('batchwell_cache_runs_total', '{result!~"kept|off"}')})`,
+          expression: `sum by (result) (${counts('batchwell_cache_runs_total', '{result!~"kept|off"}')})`,
           legend: '{{result}}',
         },
       ],
@@ -58,7 +62,8 @@ export const cache: Row = {
       width: 8,
       description:
         'What the runs would have taken that cache hits replaced. `batchwell cache stats` shows it ' +
-        'by task name.',
+        'by task name.' +
+        ' If it is 0 with many hits, the cached tasks are short.',
       queries: [
         {
           expression: `sum(${rate('batchwell_cache_saved_vcpu_seconds_total')})`,
@@ -74,7 +79,9 @@ export const cache: Row = {
       title: 'Bytes copied for hits, per second',
       unit: 'bytes',
       width: 8,
-      description: 'Outputs that were copied within S3 to the URLs of cache hits.',
+      description:
+        'Outputs that were copied within S3 to the URLs of cache hits.' +
+        ' If copies are slow or cost too much, set BATCHWELL_CACHE_HIT to reference.',
       queries: [
         {
           expression: `sum(${rate('batchwell_cache_copied_bytes_total')})`,
@@ -84,23 +91,31 @@ export const cache: Row = {
     },
     {
       title: 'Entries invalidated',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 6,
       description:
-        'Cache entries per second whose outputs were missing; their tasks run again. If there ' +
+        'Cache entries whose outputs were missing; their tasks run again. If there ' +
         'are many, a user or a lifecycle rule of the bucket deletes or overwrites outputs that ' +
         'the cache refers to.',
       queries: [
         {
-          expression: `sum(${rate('batchwell_cache_invalidations_total')})`,
+          expression: `sum(${counts('batchwell_cache_invalidations_total')})`,
           legend: 'invalidated',
         },
       ],
     },
+  ],
+};
+
+export const cacheUpkeep: Row = {
+  title: 'Image registries and retention',
+  collapsed: true,
+  panels: [
     {
       title: 'Requests to image registries',
       unit: 'reqps',
-      width: 8,
+      width: 12,
       description:
         'Requests per second for the digests of images, by HTTP status. 401 is normal before a ' +
         'token. If tasks run uncached because of `image-not-resolved`, the log of the workers ' +
@@ -115,11 +130,12 @@ export const cache: Row = {
     {
       title: 'Rows pruned',
       unit: 'short',
-      width: 8,
+      width: 12,
       stacked: true,
       description:
         'Rows deleted per hour because they were kept for longer than the retention settings say. ' +
-        '`entries-retired`: entries that give no more hits, and are deleted later.',
+        '`entries-retired`: entries that give no more hits, and are deleted later.' +
+        ' If it is 0 while the database grows, see "The database grows" in the runbook.',
       queries: [
         {
           expression: 'sum by (what) (increase(batchwell_pruned_rows_total[1h]))',

@@ -1,4 +1,4 @@
-import { rate, type Row } from '../panel.ts';
+import { counts, type Row } from '../panel.ts';
 
 export const notifications: Row = {
   title: 'Event streams and webhooks',
@@ -9,21 +9,23 @@ export const notifications: Row = {
       width: 8,
       description:
         'Open streams of /v1/events by API process. Each process accepts up to 2,000. The ' +
-        'streams of a process share one small database read, four times per second.',
+        'streams of a process share one small database read, four times per second.' +
+        ' If one is near it, start another API process.',
       queries: [{ expression: 'batchwell_event_streams', legend: '{{instance}}' }],
     },
     {
       title: 'Webhook attempts',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       stacked: true,
       description:
-        'Attempts per second by outcome. `again`: the receiver did not answer or refused. ' +
+        'Attempts by outcome. `again`: the receiver did not answer or refused. ' +
         '`dead`: the delivery failed ten times within a day, or its receiver answered 410. It is not tried again: ' +
         'see BatchwellWebhooksGivenUp in the runbook.',
       queries: [
         {
-          expression: `sum by (outcome) (${rate('batchwell_webhook_tries_total')})`,
+          expression: `sum by (outcome) (${counts('batchwell_webhook_tries_total')})`,
           legend: '{{outcome}}',
         },
       ],

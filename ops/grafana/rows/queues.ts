@@ -1,4 +1,4 @@
-import { ofStage, percentiles, rate, type Row } from '../panel.ts';
+import { ofStage, percentiles, counts, type Row } from '../panel.ts';
 
 export const queues: Row = {
   title: 'Queues',
@@ -6,22 +6,27 @@ export const queues: Row = {
     {
       title: 'Queue depth',
       unit: 'short',
-      width: 8,
+      width: 6,
       description:
-        'Messages by stage and state. One message carries up to BATCHWELL_CHUNK_SIZE tasks. If ' +
+        'Messages that wait, are overdue, or failed, by stage. One message carries up to BATCHWELL_CHUNK_SIZE tasks. If ' +
         '`waiting` only grows, see BatchwellStageStandsStill in the runbook. If `failed` is ' +
         'above 0, the queue board shows the error: see BatchwellMessagesLaidAside.',
       queries: [
         {
-          expression: `max by (stage, state) (batchwell_queue_messages${ofStage})`,
-          legend: '{{stage}} {{state}}',
+          expression:
+            'sum by (stage) (max by (stage, state) (batchwell_queue_messages{stage=~"$stage", state=~"waiting|overdue"}))',
+          legend: '{{stage}}',
+        },
+        {
+          expression: 'sum(max by (stage) (batchwell_queue_messages{state="failed"}))',
+          legend: 'failed, all stages',
         },
       ],
     },
     {
       title: 'Oldest waiting message',
       unit: 's',
-      width: 8,
+      width: 6,
       description:
         'Seconds that the first message of each queue has waited. If it is minutes, see ' +
         'BatchwellOldestMessageTooOld in the runbook.',
@@ -35,7 +40,7 @@ export const queues: Row = {
     {
       title: 'Wait in the queue',
       unit: 's',
-      width: 8,
+      width: 12,
       description:
         'Seconds until a worker first took a message. If it is high with idle CPUs, raise ' +
         '--concurrency. If it is high with busy CPUs, add workers for that stage.',
@@ -44,7 +49,7 @@ export const queues: Row = {
     {
       title: 'Time to process a message',
       unit: 's',
-      width: 8,
+      width: 12,
       description:
         'Seconds that a stage took to process one message. A rise in every stage points to ' +
         'MySQL, in stage-script and cache-check to S3, in submit and poll to Batch. Compare it ' +
@@ -53,79 +58,51 @@ export const queues: Row = {
     },
     {
       title: 'Messages by outcome',
-      unit: 'ops',
-      width: 8,
+      unit: 'short',
+      draw: 'bars',
+      width: 12,
       description:
-        'Messages per second. `wait` is normal for poll and submit, which look again later. ' +
+        'Messages. `wait` is normal for poll and submit, which look again later. ' +
         '`error` is not: see BatchwellMessagesFailing in the runbook.',
       queries: [
         {
-          expression: `sum by (stage, outcome) (${rate('batchwell_messages_total', ofStage)})`,
+          expression: `sum by (stage, outcome) (${counts('batchwell_messages_total', ofStage)})`,
           legend: '{{stage}} {{outcome}}',
         },
       ],
     },
     {
       title: 'Rows nudged by the sweeper',
-      unit: 'ops',
-      width: 8,
+      unit: 'short',
+      draw: 'bars',
+      width: 12,
       description:
-        'Rows per second that made no progress for BATCHWELL_STALL_MS. This is normal at ' +
+        'Rows that made no progress for BATCHWELL_STALL_MS. This is normal at ' +
         'cache-check, where equal calls wait for each other. At other stages messages were ' +
         'lost, or a stage is far behind: see BatchwellSweeperNudgesMuch in the runbook.',
       queries: [
-        { expression: `sum by (what) (${rate('batchwell_swept_rows_total')})`, legend: '{{what}}' },
+        {
+          expression: `sum by (what) (${counts('batchwell_swept_rows_total')})`,
+          legend: '{{what}}',
+        },
       ],
     },
     {
       title: 'Tasks isolated',
-      unit: 'ops',
-      width: 8,
+      unit: 'short',
+      draw: 'bars',
+      width: 12,
       description:
-        'Messages per second that were split because a stage threw for some of their tasks, and ' +
+        'Messages that were split because a stage threw for some of their tasks, and ' +
         'tasks that failed alone or are held. See BatchwellTasksHeld in the runbook.',
       queries: [
         {
-          expression: `sum by (stage) (${rate('batchwell_chunks_split_total')})`,
+          expression: `sum by (stage) (${counts('batchwell_chunks_split_total')})`,
           legend: '{{stage}} split',
         },
         {
-          expression: `sum by (stage, outcome) (${rate('batchwell_isolated_tasks_total')})`,
+          expression: `sum by (stage, outcome) (${counts('batchwell_isolated_tasks_total')})`,
           legend: '{{stage}} {{outcome}}',
-        },
-      ],
-    },
-    {
-      title: 'Job events',
-      unit: 'ops',
-      width: 8,
-      description:
-        'Batch job events per second through SQS, if BATCHWELL_JOB_EVENTS_URL is set. If there ' +
-        'are none while jobs end, check the EventBridge rule and the queue policy. Until then, ' +
-        'results are seen only every BATCHWELL_POLL_SLOWEST_MS.',
-      queries: [
-        { expression: `sum by (kind) (${rate('batchwell_job_events_total')})`, legend: '{{kind}}' },
-      ],
-    },
-    {
-      title: 'Unneeded Batch jobs',
-      unit: 'short',
-      width: 8,
-      description:
-        'Batch jobs with a name of this fleet in the last hour that the janitor terminated ' +
-        'because they were not needed (`twin`, `unwanted`) or because no row knows them ' +
-        '(`orphan`). See BatchwellUnknownJobs in ' +
-        'the runbook. Also the looks at a queue that failed, or that AWS Batch does not have.',
-      queries: [
-        {
-          expression:
-            'sum by (verdict) (increase(batchwell_janitor_jobs_total{verdict!="wanted"}[1h]))',
-          legend: '{{verdict}}',
-        },
-        {
-          expression:
-            'sum by (outcome) (increase(batchwell_janitor_queues_total{outcome!="tidied"}[1h]))',
-          legend: 'queue {{outcome}}',
         },
       ],
     },

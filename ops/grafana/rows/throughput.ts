@@ -1,64 +1,67 @@
-import { ofStage, percentiles, rate, type Row } from '../panel.ts';
+import { ofStage, percentiles, counts, type Row } from '../panel.ts';
 
 export const throughput: Row = {
   title: 'Throughput',
   panels: [
     {
       title: 'Tasks accepted',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       stacked: true,
       description:
-        'Tasks per second that the API committed. If it is 0 while callers submit, check ' +
+        'Tasks that the API committed. If it is 0 while callers submit, check ' +
         '/readyz and the log of the API. The API answers 503 when MySQL is down or full.',
       queries: [
         {
-          expression: `sum by (kind) (${rate('batchwell_tasks_accepted_total')})`,
+          expression: `sum by (kind) (${counts('batchwell_tasks_accepted_total')})`,
           legend: '{{kind}}',
         },
       ],
     },
     {
       title: 'Tasks entering a stage',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       description:
-        'Tasks per second by the stage that they enter, from the API or by a move. A stage that ' +
+        'Tasks by the stage that they enter, from the API or by a move. A stage that ' +
         'stays above its line in "Tasks leaving a stage" is the bottleneck. Add workers for it ' +
         '(docker compose up --scale worker-STAGE=3).',
       queries: [
         {
-          expression: `sum by (stage) (${rate('batchwell_stage_entered_tasks_total', ofStage)})`,
+          expression: `sum by (stage) (${counts('batchwell_stage_entered_tasks_total', ofStage)})`,
           legend: '{{stage}}',
         },
       ],
     },
     {
       title: 'Tasks leaving a stage',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       description:
-        'Tasks per second by stage and move. `again` is a retry after a lost host, out of ' +
+        'Tasks by stage and move. `again` is a retry after a lost host, out of ' +
         'memory or a transient error. `hit-lost` is a cache entry without its outputs. If ' +
         'nothing moves while messages wait, see BatchwellStageStandsStill in the runbook.',
       queries: [
         {
-          expression: `sum by (stage, move) (${rate('batchwell_stage_moved_tasks_total', ofStage)}) > 0`,
+          expression: `sum by (stage, move) (${counts('batchwell_stage_moved_tasks_total', ofStage)}) > 0`,
           legend: '{{stage}} {{move}}',
         },
       ],
     },
     {
       title: 'Tasks ended',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       stacked: true,
       description:
-        'Tasks per second that ended. If more than a few fail, "Failures by reason" shows the ' +
-        'cause.',
+        'Tasks that ended. If more than a few fail, "Failures by reason" shows the cause.',
       queries: [
         {
-          expression: `sum by (place) (${rate('batchwell_tasks_ended_total')})`,
+          expression: `sum by (place) (${counts('batchwell_tasks_ended_total')})`,
           legend: '{{place}}',
         },
       ],
@@ -69,7 +72,7 @@ export const throughput: Row = {
       width: 8,
       description:
         'Seconds from the acceptance of a task to its end, including its run. If it is long ' +
-        'while the queues are empty, Batch has no capacity (see "Batch jobs by status") or the ' +
+        'while the queues are empty, Batch has no capacity (see "Jobs by status") or the ' +
         'tasks themselves are long.',
       queries: percentiles('batchwell_task_seconds', 'place'),
     },

@@ -37,6 +37,7 @@ const {
   runner: kind = 'auto',
   simulated,
   engineFlags = [],
+  withoutEntrypointAt,
   ...settings
 } = await readSettings(process.argv[2]);
 const { dataFolder, keepScratch = false } = settings;
@@ -47,6 +48,7 @@ const runner =
         dataFolder,
         keepScratch,
         engineFlags,
+        withoutEntrypointAt,
         ...(kind === 'auto' ? {} : { only: kind }),
       });
 const batch = await startLocalBatch({ ...settings, runner });

@@ -15,6 +15,11 @@ export interface LocalBatchSettings extends Omit<
   simulated?: { durationMs?: number; exitCode?: number };
   /** Further flags for `podman run` or `docker run`. */
   engineFlags?: string[];
+  /**
+   * Containers that mount a volume at this path start without the ENTRYPOINT of their image, as under
+   * a container runtime that takes it away.
+   */
+  withoutEntrypointAt?: string;
 }
 
 const isText = (value: unknown) => typeof value === 'string' && value !== '';
@@ -61,6 +66,7 @@ const FIELDS: Record<
     holds: (value) => Array.isArray(value) && value.every(isText),
     expected: 'a list of texts',
   },
+  withoutEntrypointAt: { holds: isText, expected: 'a path in the container' },
 };
 
 function isSettings(

@@ -186,13 +186,14 @@ describe('a job', () => {
   });
 });
 
-it('a container engine is told user, limits, shared memory and memory folders, and no secret in its arguments', async () => {
+/** What a container engine is told, a line for each argument. */
+async function toldEngine(more: Partial<Container>, options = {}): Promise<string[]> {
   const dataFolder = await temporaryFolder();
   await mkdir(dataFolder, { recursive: true });
   const program = join(dataFolder, 'podman');
   await writeFile(program, '#!/bin/sh\nprintf "%s\\n" "$@"; echo "TOKEN is $TOKEN"\n');
   await chmod(program, 0o755);
-  const runner = createEngineRunner({ dataFolder, program });
+  const runner = createEngineRunner({ dataFolder, program, ...options });
   onTestFinished(() => runner.sweep?.());
   const container: Container = {
     jobId: 'j',
@@ -206,17 +207,23 @@ it('a container engine is told user, limits, shared memory and memory folders, a
     memoryMiB: 64,
     mounts: [],
     readonlyRoot: false,
+    logFile: join(dataFolder, 'log'),
+    ...more,
+  };
+  await runner.start(container).ended;
+  return (await readFile(container.logFile, 'utf8')).split('\n');
+}
+
+it('a container engine is told user, limits, shared memory and memory folders, and no secret in its arguments', async () => {
+  const told = await toldEngine({
     extras: {
       user: '0',
       ulimits: [{ name: 'nofile', soft: 1, hard: -1 }],
       sharedMemoryMiB: 128,
       tmpfs: [{ path: '/fast', sizeMiB: 5 }],
     },
-    logFile: join(dataFolder, 'log'),
-  };
-  await runner.start(container).ended;
-  const log = await readFile(container.logFile, 'utf8');
-  expect(log.split('\n')).toEqual(
+  });
+  expect(told).toEqual(
     expect.arrayContaining([
       '--user=0',
       '--ulimit=nofile=1:-1',
@@ -225,5 +232,16 @@ it('a container engine is told user, limits, shared memory and memory folders, a
       'TOKEN is s3cret-7',
     ]),
   );
-  expect(log.match(/s3cret-7/g)).toHaveLength(1);
+  expect(told.filter((line) => line.includes('s3cret-7'))).toHaveLength(1);
+});
+
+it('a container engine is told to ignore the ENTRYPOINT of containers that mount the folder of the setting', async () => {
+  const at = (containerPath: string): Partial<Container> => ({
+    mounts: [{ volume: 'v', hostPath: '/opt/host', containerPath, readOnly: true }],
+  });
+  const setting = { withoutEntrypointAt: '/opt/batchwell' };
+  expect(await toldEngine(at('/opt/batchwell'), setting)).toContain('--entrypoint=');
+  expect(await toldEngine(at('/data'), setting)).not.toContain('--entrypoint=');
+  expect(await toldEngine({}, setting)).not.toContain('--entrypoint=');
+  expect(await toldEngine(at('/opt/batchwell'))).not.toContain('--entrypoint=');
 });

@@ -7,24 +7,26 @@ import { denialOf } from '../../../aws/answers.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { forgottenJob, missingJobs } from '../../../core/submission/forgotten-job.ts';
-import { hasEnded, hasNews, hasRun } from '../../../core/submission/job-status.ts';
+import { hasEnded, hasNews } from '../../../core/submission/job-status.ts';
 import { lastChangeMs, nextLookMs } from '../../../core/submission/poll-pace.ts';
 import {
   blockedSentence,
   isBlockedSentence,
+  kindOfReason,
   reasonToShow,
   waitingReasonOf,
 } from '../../../core/submission/waiting-reason.ts';
 import {
   endSubmissions,
-  markSeenRunning,
   noteBlindQueue,
-  noteWaitingReason,
+  noteWaiting,
   postponeSubmissions,
   readRunning,
   type SubmissionRow,
 } from '../../../db/submissions.ts';
 import { storeJobCounts } from '../../../queues/job-counts.ts';
+import { logSubmissionEnd } from '../submission-lines.ts';
+import { tellWaiting } from '../tell-waiting.ts';
 import { joinNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { concernsAll } from '../../../core/isolation/whose-fault.ts';
 import { isTaskAtFault } from '../../isolation/may-fail.ts';
@@ -32,9 +34,10 @@ import { failUnreadable } from './fail-unreadable.ts';
 import { LOOKS_IN_TROUBLE } from './write-attempts.ts';
 import { batchStatuses } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
-import { newProgress, recallQueue, type QueueMemory } from './queue-memory.ts';
+import { newProgress, recallQueue, type Progress, type QueueMemory } from './queue-memory.ts';
 import { readJobs } from './read-jobs.ts';
 import { readSubmission } from './read-submission.ts';
+import { askForChildren, noteQueue, planStartLook, writeStarts } from './see-starts.ts';
 
 /** One look at a queue; each verb takes it and gives it on with what it found. */
 interface Look {
@@ -61,10 +64,10 @@ export async function poll(runtime: Runtime, { queue }: Messages['poll']): Promi
     return { do: 'done' };
   }
   const look = await seeQueue(runtime, { queue, running, memory }).catch((error: unknown) =>
-    noteDenial(runtime, queue, error),
+    noteDenial(runtime, { queue, running }, error),
   );
   if (look === 'denied') return lookAgainLater(runtime, ids);
-  await noteStarts(runtime, look);
+  await noteQueue(runtime, seenOf(look), look.nowMs);
   await noteWaitingReasons(runtime, look);
   const applied = await applyNews(runtime, look);
   await postponeAndEnd(runtime, applied);
@@ -87,11 +90,19 @@ async function seeQueue(
 const DENIED_WAIT_MS = 10_000;
 
 /** Throws any error but a denial. */
-async function noteDenial(runtime: Runtime, queue: string, error: unknown): Promise<'denied'> {
+async function noteDenial(
+  runtime: Runtime,
+  { queue, running }: Pick<Look, 'queue' | 'running'>,
+  error: unknown,
+): Promise<'denied'> {
   const denial = denialOf(error);
   if (denial === undefined) throw error;
   runtime.log.warn({ queue, message: denial.words }, 'queue-not-watched');
-  await noteBlindQueue(runtime.database.pool, queue, blockedSentence(denial.words));
+  await noteBlindQueue(runtime.database.pool, queue, {
+    words: blockedSentence(denial.words),
+    nowMs: runtime.nowMs(),
+  });
+  for (const submission of running) await tellWaiting(runtime, submission, 'permission');
   return 'denied';
 }
 
@@ -103,22 +114,31 @@ async function lookAgainLater(runtime: Runtime, ids: readonly number[]): Promise
 
 const UNSEEN = { status: '' };
 
-async function noteStarts(runtime: Runtime, { running, jobs, nowMs }: Look): Promise<void> {
-  const started = running.filter(
-    ({ runningMs, jobId }) => runningMs === null && hasRun(jobs.get(jobId ?? '') ?? UNSEEN),
-  );
-  await markSeenRunning(
-    runtime.database,
-    started.map(({ id }) => id),
-    nowMs,
-  );
+interface SeenSubmission {
+  submission: SubmissionRow;
+  job: SeenJob;
+  progress: Progress;
 }
+
+/** The submissions whose jobs Batch shows. */
+const seenOf = ({ running, jobs, memory }: Look): SeenSubmission[] =>
+  running.flatMap((submission) => {
+    const job = jobs.get(submission.jobId ?? '');
+    return job ? [{ submission, job, progress: progressOf(memory, submission) }] : [];
+  });
+
+const progressOf = ({ progress }: QueueMemory, { id }: SubmissionRow): Progress => {
+  const known = progress.get(id) ?? newProgress();
+  progress.set(id, known);
+  return known;
+};
 
 async function noteWaitingReasons(
   runtime: Runtime,
-  { running, jobs, memory: { waitingReasons } }: Look,
+  { running, jobs, nowMs, memory: { waitingReasons } }: Look,
 ): Promise<void> {
-  for (const { id, jobId, waitingReason: shown } of running) {
+  for (const submission of running) {
+    const { id, jobId, waitingReason: shown } = submission;
     const said = waitingReasonOf(jobs.get(jobId ?? '') ?? UNSEEN);
     // Cleared once what was denied has been read.
     if (isBlockedSentence(shown)) continue;
@@ -126,10 +146,14 @@ async function noteWaitingReasons(
     if (said === undefined) waitingReasons.delete(id);
     else waitingReasons.set(id, said);
     if (toShow === shown) continue;
-    await noteWaitingReason(runtime.database.pool, id, toShow).catch((error: unknown) => {
+    const waiting = toShow === null ? null : { for: kindOfReason(toShow), words: toShow };
+    try {
+      await noteWaiting(runtime.database.pool, id, waiting, nowMs);
+      if (waiting) await tellWaiting(runtime, submission, waiting.for);
+    } catch (error) {
       if (concernsAll(error)) throw error;
       runtime.log.error({ submissionId: id, err: error }, 'waiting-reason-not-noted');
-    });
+    }
   }
 }
 
@@ -140,37 +164,66 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
     const { id, jobId } = submission;
     const job = jobs.get(jobId ?? '') ?? forgottenJob(submission, memory.missing.get(id), nowMs);
     if (!job || submission.open === 0) continue;
-    if (!hasNews(submission, job)) {
-      await unblock(runtime, submission);
-      continue;
-    }
-    try {
-      const nudges = await readSubmission(runtime, submission, {
-        job,
-        progress: memory.progress.get(id) ?? newProgress(),
-        onPage: () => void (applied.pages += 1),
-      });
-      append(applied.next, nudges);
-      memory.troubles.delete(id);
-      await unblock(runtime, submission);
-    } catch (error) {
-      // The next look reads it again; the others of the queue do not wait for it.
-      const words = denialOf(error)?.words;
-      if (words !== undefined)
-        await noteWaitingReason(runtime.database.pool, id, blockedSentence(words));
-      runtime.log.error(
-        { submission: submission.submissionKey, err: error },
-        'submission-not-read',
-      );
-      append(applied.next, await noteTrouble(runtime, look, { submission, job, error }));
-    }
+    const seen = { submission, job, progress: progressOf(memory, submission) };
+    const listed = hasNews(submission, job);
+    if (listed) await readNews(runtime, applied, seen);
+    else await unblock(runtime, submission);
+    await seeStarts(runtime, applied, { ...seen, listed });
   }
   return applied;
 }
 
+async function readNews(
+  runtime: Runtime,
+  applied: AppliedLook,
+  { submission, job, progress }: SeenSubmission,
+): Promise<void> {
+  const { memory, next } = applied;
+  const { id } = submission;
+  try {
+    const nudges = await readSubmission(runtime, submission, {
+      job,
+      progress,
+      onPage: () => void (applied.pages += 1),
+    });
+    append(next, nudges);
+    memory.troubles.delete(id);
+    await unblock(runtime, submission);
+  } catch (error) {
+    // The next look reads it again; the others of the queue do not wait for it.
+    const words = denialOf(error)?.words;
+    if (words !== undefined) {
+      const waiting = { for: 'permission', words: blockedSentence(words) } as const;
+      await noteWaiting(runtime.database.pool, id, waiting, runtime.nowMs());
+      await tellWaiting(runtime, submission, 'permission');
+    }
+    runtime.log.error({ submission: submission.submissionKey, err: error }, 'submission-not-read');
+    append(next, await noteTrouble(runtime, applied, { submission, job, error }));
+  }
+}
+
+/** Where nothing has ended, a look may list all the same, to learn what has started. */
+async function seeStarts(
+  runtime: Runtime,
+  applied: AppliedLook,
+  { listed, ...seen }: SeenSubmission & { listed: boolean },
+): Promise<void> {
+  const { nowMs } = applied;
+  const { progress } = seen;
+  const plan = planStartLook(seen, { listed, found: progress.starts.size > 0 }, nowMs);
+  if (plan === 'list') {
+    await readNews(runtime, applied, seen);
+    if (progress.starts.size > 0)
+      progress.startLooks = { ...progress.startLooks, differsMs: nowMs };
+  }
+  if (plan === 'children') await askForChildren(runtime, seen, nowMs);
+  await writeStarts(runtime, seen, nowMs);
+}
+
 /** What was denied before has been read. */
 async function unblock(runtime: Runtime, { id, waitingReason }: SubmissionRow): Promise<void> {
-  if (isBlockedSentence(waitingReason)) await noteWaitingReason(runtime.database.pool, id, null);
+  if (isBlockedSentence(waitingReason))
+    await noteWaiting(runtime.database.pool, id, null, runtime.nowMs());
 }
 
 /** Once its job has ended and every look throws for a reason of its own, its tasks fail. */
@@ -195,6 +248,13 @@ async function postponeAndEnd(
   const ids = running.map(({ id }) => id);
   await postponeSubmissions(pool, ids, dueAfter(nowMs, runtime.config.stallMs));
   await endSubmissions(pool, ids, nowMs);
+  for (const submission of running) {
+    const progress = memory.progress.get(submission.id);
+    if (!progress || progress.endedNow === 0) continue;
+    if (submission.open <= progress.endedNow)
+      await logSubmissionEnd(runtime, submission, progress.stats);
+    progress.endedNow = 0;
+  }
   if (next.length > 0) memory.lastEndMs = nowMs;
 }
 

@@ -3,6 +3,8 @@
  * restart, a look only costs more.
  */
 import type { Missing } from '../../../core/submission/forgotten-job.ts';
+import { noStartLooks, type StartLooks } from '../../../core/submission/start-looks.ts';
+import { newStats, type SubmissionStats } from '../../../core/submission/submission-stats.ts';
 import type { Runtime } from '../../runtime.ts';
 
 /** Of one running submission. */
@@ -13,6 +15,19 @@ export interface Progress {
   readonly unwritten: Map<number, number>;
   /** Records that ended before this time are known; see core/submission/list-from.ts. 0 at first. */
   listFromMs: number;
+  /** Array indexes that are known to run. */
+  readonly running: Set<number>;
+  /** Those that have ended, with a result record or without. */
+  readonly over: Set<number>;
+  /** Starts that were listed and not written yet: when, by array index. */
+  readonly starts: Map<number, number>;
+  startLooks: StartLooks;
+  /** Whether its job was RUNNING at the look before. */
+  wasRunning: boolean;
+  /** How its attempts went that this process saw end. */
+  readonly stats: SubmissionStats;
+  /** How many of them ended at the present look. */
+  endedNow: number;
 }
 
 export interface QueueMemory {
@@ -36,6 +51,13 @@ export const newProgress = (): Progress => ({
   known: new Set(),
   unwritten: new Map(),
   listFromMs: 0,
+  running: new Set(),
+  over: new Set(),
+  starts: new Map(),
+  startLooks: noStartLooks,
+  wasRunning: false,
+  stats: newStats(),
+  endedNow: 0,
 });
 
 /** The memory of a queue; submissions that are no longer among `running` are forgotten. */

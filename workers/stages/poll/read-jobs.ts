@@ -50,6 +50,18 @@ export async function readEndedChildren(
   );
 }
 
+/** The children of an array that run, by index, with when they started where Batch says so. */
+export async function readRunningChildren(
+  runtime: Runtime,
+  jobId: string,
+): Promise<Map<number, number | undefined>> {
+  const children = await runtime.batch.list({ arrayJobId: jobId }, 'RUNNING');
+  runtime.metrics.pollRequests.inc({ service: 'batch' }, Math.ceil((children.length + 1) / 1000));
+  return new Map(
+    children.flatMap(({ index, startedMs }) => (index === undefined ? [] : [[index, startedMs]])),
+  );
+}
+
 /** The failed children of an array, by index; for a single job, the job itself. */
 export async function readFailedChildren(
   runtime: Runtime,

@@ -8,6 +8,7 @@ import { LARGEST_RECORD_BYTES, toStore } from '../../../core/result/stored-recor
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
+import { decodeStartKey, isStartKey, type SeenStart } from '../../../core/result/start-key.ts';
 import { isObjectAtFault } from '../../object-fault.ts';
 import type { Runtime } from '../../runtime.ts';
 
@@ -18,6 +19,8 @@ export interface ResultsWanted {
   known?: ReadonlySet<number>;
   /** Called for each page that was listed. */
   onPage?: () => void;
+  /** Called for each start in the listing. */
+  onStart?: (start: SeenStart) => void;
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -30,32 +33,51 @@ const NONE: ReadonlySet<number> = new Set();
 export async function* readResultRecords(
   runtime: Runtime,
   submission: SubmissionRow,
-  { fromMs, known = NONE, onPage }: ResultsWanted,
+  { fromMs, known = NONE, onPage, onStart }: ResultsWanted,
 ): AsyncGenerator<Map<number, SeenResult>> {
   const folderKey = submissionPrefix(submission) + inSubmission.results;
   const folder = runtime.workUrl(folderKey);
   for await (const page of runtime.objects.list(folder, startingAt(folder, fromMs))) {
     runtime.metrics.pollRequests.inc({ service: 's3' });
     onPage?.();
+    const { results, unproven } = readPage(submission.secret, page, { folder, known, onStart });
     const latest = new Map<number, SeenResult>();
-    const unproven: string[] = [];
-    for (const object of page) {
-      const tail = object.url.slice(folder.length);
-      if (known.has(indexOfKey(tail))) continue;
-      const result = decodeResultKey(submission.secret, tail);
-      if (!result) {
-        unproven.push(object.url);
-        continue;
-      }
-      if ((latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
-      const long = { object, key: folderKey + tail, seen: result };
-      const record = result.record ?? (await fetchRecord(runtime, submission, long));
-      latest.set(result.index, { ...result, ...(record && { record }) });
+    for (const { object, seen } of results) {
+      if ((latest.get(seen.index)?.attempt ?? 0) > seen.attempt) continue;
+      const long = { object, key: folderKey + object.url.slice(folder.length), seen };
+      const record = seen.record ?? (await fetchRecord(runtime, submission, long));
+      latest.set(seen.index, { ...seen, ...(record && { record }) });
     }
     reportUnproven(runtime, submission, unproven);
     yield latest;
   }
 }
+
+interface PageRead {
+  results: { object: SeenObject; seen: SeenResult }[];
+  /** URLs of objects that no stager of this submission wrote. */
+  unproven: string[];
+}
+
+function readPage(
+  secret: Buffer,
+  page: readonly SeenObject[],
+  wanted: { folder: string; known: ReadonlySet<number>; onStart: ResultsWanted['onStart'] },
+): PageRead {
+  const read: PageRead = { results: [], unproven: [] };
+  for (const object of page) {
+    const tail = object.url.slice(wanted.folder.length);
+    if (wanted.known.has(indexOfKey(tail))) continue;
+    const seen = readKey(secret, tail);
+    if (!seen) read.unproven.push(object.url);
+    else if ('startedMs' in seen) wanted.onStart?.(seen);
+    else read.results.push({ object, seen });
+  }
+  return read;
+}
+
+const readKey = (secret: Buffer, tail: string): SeenResult | SeenStart | undefined =>
+  isStartKey(tail) ? decodeStartKey(secret, tail) : decodeResultKey(secret, tail);
 
 const startingAt = (folder: string, fromMs: number): { startAfterKey?: string } =>
   fromMs === 0 ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + firstKeyAt(fromMs) };

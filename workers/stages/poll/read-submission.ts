@@ -2,9 +2,13 @@
 import { append } from '../../../core/append.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
+import type { SeenStart } from '../../../core/result/start-key.ts';
 import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
 import { decideRetry, failUnfenced } from '../../../core/retry/decide-retry.ts';
+import { installationArns } from '../../../core/retry/named-by-task.ts';
+import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
 import { isOfForgotten } from '../../../core/submission/forgotten-job.ts';
+import { countEnd } from '../../../core/submission/submission-stats.ts';
 import { endedCount, hasEnded } from '../../../core/submission/job-status.ts';
 import { nextListFrom } from '../../../core/submission/list-from.ts';
 import { readOpenAttempts, readOpenAttemptsAt, type OpenAttempt } from '../../../db/attempts.ts';
@@ -43,6 +47,8 @@ export async function readSubmission(
   const lacking = endedCount(job) - (submission.size - submission.open);
   const isPart = progress.listFromMs > 0;
   const recorded = await applyRecords(runtime, submission, look);
+  // Nothing has ended: the listing was for starts.
+  if (lacking <= 0) return recorded.next;
   if (recorded.ended < lacking && isPart) {
     // A host's clock was behind, or its record came late.
     progress.listFromMs = 0;
@@ -70,10 +76,14 @@ async function applyRecords(
   look: SubmissionLook,
 ): Promise<{ ended: number; next: Nudge[] }> {
   const { progress, onPage } = look;
-  const { known, listFromMs: fromMs } = progress;
+  const { known, listFromMs: fromMs, over, running, starts } = progress;
   const applied = { ended: 0, next: [] as Nudge[] };
   const records = new Map<number, SeenResult>();
-  const endedMs: number[] = [];
+  const seenMs: number[] = [];
+  const onStart = ({ index, startedMs }: SeenStart): void => {
+    seenMs.push(startedMs);
+    if (!over.has(index) && !running.has(index)) starts.set(index, startedMs);
+  };
   const applyRead = async (): Promise<void> => {
     runtime.passCrashPoint('poll.results-read');
     const polled = await judgeRecorded(runtime, submission, records);
@@ -81,16 +91,28 @@ async function applyRecords(
     applied.ended += polled.length;
     append(applied.next, await apply(runtime, submission, { polled, look }));
   };
-  for await (const page of readResultRecords(runtime, submission, { fromMs, known, onPage })) {
+  for await (const page of readResultRecords(runtime, submission, {
+    fromMs,
+    known,
+    onPage,
+    onStart,
+  })) {
     for (const [index, result] of page) {
       records.set(index, result);
-      endedMs.push(result.endedMs);
+      seenMs.push(result.endedMs);
+      noteOver(progress, index);
     }
     if (records.size >= RESULTS_PER_WRITE) await applyRead();
   }
   await applyRead();
-  progress.listFromMs = nextListFrom(endedMs, fromMs);
+  progress.listFromMs = nextListFrom(seenMs, fromMs);
   return applied;
+}
+
+function noteOver({ over, running, starts }: Progress, index: number): void {
+  over.add(index);
+  running.delete(index);
+  starts.delete(index);
 }
 
 async function judgeRecorded(
@@ -150,7 +172,7 @@ async function readEnds(
 
 /** The attempt with its decision; nothing while there is nothing to do yet. */
 function judge(
-  { config: { hostLossTries, hostFaultTries, memoryGrowthTries, transientTries } }: Runtime,
+  { config }: Runtime,
   attempt: OpenAttempt,
   { result, job }: { result: SeenResult | undefined; job?: EndedJob },
 ): PolledAttempt[] {
@@ -161,7 +183,7 @@ function judge(
       ...(job && { job }),
     },
     attempt,
-    { hostLossTries, hostFaultTries, memoryGrowthTries, transientTries },
+    { ...config, installationArns: installationArns(config) },
   );
   return decision.do === 'wait' ? [] : [{ attempt, decision, result }];
 }
@@ -194,13 +216,22 @@ async function apply(
   { polled, look }: { polled: readonly PolledAttempt[]; look: SubmissionLook },
 ): Promise<Nudge[]> {
   if (polled.length === 0) return [];
-  const { known, unwritten } = look.progress;
+  const { progress } = look;
+  const { known, unwritten } = progress;
   await mendForged(runtime, polled);
   runtime.metrics.pollChanges.inc(polled.length);
   const { next, written } = await writeAttempts(runtime, polled, unwritten);
   runtime.passCrashPoint('poll.written');
-  for (const { attempt, decision } of written)
+  for (const { attempt, decision, result } of written) {
     if (decision.do === 'finalize') known.add(attempt.arrayIndex);
+    if (decision.do === 'find-owner') continue;
+    noteOver(progress, attempt.arrayIndex);
+    progress.endedNow += 1;
+    countEnd(progress.stats, outcomeOf(attempt.place, decision), {
+      submittedMs: submission.submittedMs,
+      ran: result?.record,
+    });
+  }
   await countEnds(runtime, submission, written);
   return next;
 }

@@ -14,6 +14,7 @@ import { blockTemplate, type TemplateRow } from '../../../db/templates.ts';
 import type { Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime } from '../../runtime.ts';
+import { tellBlockedTemplate } from '../tell-waiting.ts';
 import { afterEnds, countFailures } from '../fail-attempts.ts';
 import { countS3Denial } from '../submit/blocked.ts';
 
@@ -75,9 +76,11 @@ async function showBlocked(
 ): Promise<void> {
   const { pool } = runtime.database;
   runtime.log.warn({ tasks: ids.length, message: words, waitMs }, 'script-not-written');
-  await blockTemplate(pool, row.id, blockedSentence(words));
-  const dueMs = dueAfter(runtime.nowMs() + waitMs, runtime.config.stallMs);
+  const nowMs = runtime.nowMs();
+  await blockTemplate(pool, row.id, { reason: blockedSentence(words), nowMs });
+  const dueMs = dueAfter(nowMs + waitMs, runtime.config.stallMs);
   await postponeTasks(pool, 'stage-script', ids, dueMs);
+  await tellBlockedTemplate(runtime, row.id, ids);
 }
 
 async function failTasks(runtime: Runtime, ids: number[], words: string): Promise<Nudge[]> {

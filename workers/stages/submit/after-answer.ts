@@ -1,4 +1,5 @@
 /** What follows when Batch did not take a job: the row goes back, and its definition is judged. */
+import type { AwsAnswer } from '../../../core/submission/batch-answer.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import {
   decideAfterCall,
@@ -7,7 +8,13 @@ import {
   type Unaccepted,
 } from '../../../core/submission/decide-submit.ts';
 import { doubtRevision, forgetRevision, readJobDefinition } from '../../../db/job-definitions.ts';
-import { takeBackCall, unblockSubmission, type SubmissionRow } from '../../../db/submissions.ts';
+import {
+  noteWaiting,
+  takeBackCall,
+  unblockSubmission,
+  type SubmissionRow,
+} from '../../../db/submissions.ts';
+import { tellWaiting } from '../tell-waiting.ts';
 import type { Runtime } from '../../runtime.ts';
 import { failSubmission, refusedByBatch } from '../fail-attempts.ts';
 import { block, blockedFor, failDenied, type CarryOutcome } from './blocked.ts';
@@ -53,7 +60,7 @@ export async function afterAnswer(
     };
   if (decision.do === 'give-up')
     return { do: 'done', next: await failDenied(runtime, submission, decision.message) };
-  return callAgain(runtime, called, { decision, words: answer.message });
+  return callAgain(runtime, called, { decision, words: answer.message, because: answer.because });
 }
 
 async function gatherFacts(
@@ -78,6 +85,7 @@ async function gatherFacts(
 }
 
 interface CallAgain {
+  because: AwsAnswer;
   decision: Extract<AfterCallDecision, { do: 'block' | 'call-again' }>;
   words: string;
 }
@@ -86,7 +94,7 @@ interface CallAgain {
 async function callAgain(
   runtime: Runtime,
   { submission, revision }: AnsweredCall,
-  { decision, words }: CallAgain,
+  { decision, words, because }: CallAgain,
 ): Promise<CarryOutcome> {
   const { pool } = runtime.database;
   const { id, calledMs, jobDefinitionId, blockedMs } = submission;
@@ -101,5 +109,8 @@ async function callAgain(
   await takeBackCall(pool, { id, calledMs, dueMs });
   if (decision.do === 'block') return block(runtime, submission, { ...decision, words });
   if (blockedMs !== null) await unblockSubmission(pool, id);
+  const kind = because === 'throttled' ? 'throttling' : 'settling';
+  await noteWaiting(pool, id, { for: kind, words }, runtime.nowMs());
+  await tellWaiting(runtime, submission, kind);
   return { do: 'wait', waitMs };
 }

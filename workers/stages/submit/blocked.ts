@@ -8,6 +8,8 @@ import { deniedByBatch } from '../../../core/submission/batch-refusal.ts';
 import { decideBlocked, type BlockReason } from '../../../core/submission/decide-submit.ts';
 import { blockedSentence } from '../../../core/submission/waiting-reason.ts';
 import { blockSubmission, type SubmissionRow } from '../../../db/submissions.ts';
+import type { AwsWait } from '../../../core/waiting/aws-waits.ts';
+import { tellWaiting } from '../tell-waiting.ts';
 import type { Nudge } from '../../../queues/messages.ts';
 import type { Runtime } from '../../runtime.ts';
 import { failSubmission } from '../fail-attempts.ts';
@@ -19,6 +21,12 @@ export const blockedFor = (
   { blockedMs }: Pick<SubmissionRow, 'blockedMs'>,
 ): number | null => (blockedMs === null ? null : Math.max(0, runtime.nowMs() - blockedMs));
 
+const kindOfBlock = {
+  denied: 'permission',
+  'queue-off': 'queue-disabled',
+  'not-sent': 'network',
+} as const satisfies Record<BlockReason, AwsWait>;
+
 interface Blocked {
   because: BlockReason;
   waitMs: number;
@@ -28,9 +36,10 @@ interface Blocked {
 /** Shows why it waits, and keeps the sweeper away until it is tried again. */
 export async function block(
   runtime: Runtime,
-  { id, submissionKey }: SubmissionRow,
+  submission: SubmissionRow,
   { because, waitMs, words }: Blocked,
 ): Promise<CarryOutcome> {
+  const { id, submissionKey } = submission;
   const nowMs = runtime.nowMs();
   const dueMs = dueAfter(nowMs + waitMs, runtime.config.stallMs);
   runtime.log.warn(
@@ -38,8 +47,9 @@ export async function block(
     'submission-blocked',
   );
   runtime.metrics.submissionsBlocked.inc({ because });
-  const reason = blockedSentence(words);
-  await blockSubmission(runtime.database.pool, { id, reason, nowMs, dueMs });
+  const waiting = { for: kindOfBlock[because], words: blockedSentence(words) };
+  await blockSubmission(runtime.database.pool, { id, waiting, nowMs, dueMs });
+  await tellWaiting(runtime, submission, waiting.for);
   return { do: 'wait', waitMs };
 }
 

@@ -32,6 +32,7 @@ import type { Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime } from '../../runtime.ts';
 import { dropCancelled, failSubmission, refusedByBatch } from '../fail-attempts.ts';
+import { scatterField } from '../submission-lines.ts';
 import { afterAnswer } from './after-answer.ts';
 import { blockDenied, blockIfDenied, type CarryOutcome } from './blocked.ts';
 import { claimOwner, NO_JOB } from './owner.ts';
@@ -206,6 +207,18 @@ async function accept(
   countMoves(runtime.metrics, 'submit', { submitted: moved });
   runtime.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });
   runtime.metrics.submissionTasks.observe(submission.size);
+  runtime.log.info(
+    {
+      submission: submission.submissionKey,
+      job: owner,
+      owner: submission.owner,
+      queue: submission.queue,
+      tasks: submission.size,
+      packedForMs: nowMs - submission.createdMs,
+      ...(await scatterField(runtime, submission.id)),
+    },
+    'submission-submitted',
+  );
   return done([{ stage: 'poll', message: { queue: submission.queue } }]);
 }
 

@@ -26,6 +26,7 @@ const FORGET_JOBS_MS = 5 * 60_000;
 export function createFleetGauges(runtime: Runtime): FleetGauges {
   const { metrics, database, queues, config } = runtime;
   let named: ReadonlySet<string> = new Set();
+  const failures = createFirstFailures(runtime);
   setPrices(runtime);
   return {
     async count() {
@@ -47,7 +48,9 @@ export function createFleetGauges(runtime: Runtime): FleetGauges {
         metrics.cost.inc({ owner }, 0);
       }
       await setRunning(runtime, rows, named);
-      addUsage(runtime, await takeUsage(queues.redis, config.redisPrefix), named);
+      const used = await takeUsage(queues.redis, config.redisPrefix);
+      addUsage(runtime, used, named);
+      failures.add(used, named);
       const memory = await readRedisMemory(queues.redis);
       metrics.redisMemory.set({ what: 'used' }, memory.used);
       metrics.redisMemory.set({ what: 'maximum' }, memory.maximum);
@@ -133,9 +136,33 @@ function addUsage(
     const label = { owner: labelOf(owner, named) };
     if (kind === 'vcpu-seconds') metrics.ownerVcpuSeconds.inc(label, amount);
     else if (kind === 'cost') metrics.cost.inc(label, amount);
-    else if (kind.startsWith('failed:'))
-      metrics.ownerFailures.inc({ ...label, reason: kind.slice('failed:'.length) }, amount);
   }
+}
+
+const FAILED = 'failed:';
+
+/**
+ * A series that begins with its first failures shows no increase. So it begins at 0, and they are
+ * added at the next count.
+ */
+function createFirstFailures({ metrics }: Runtime) {
+  const begun = new Set<string>();
+  let held: { owner: string; reason: string; amount: number }[] = [];
+  return {
+    add(amounts: readonly SentAmount[], named: ReadonlySet<string>): void {
+      for (const { amount, ...labels } of held) metrics.ownerFailures.inc(labels, amount);
+      held = [];
+      for (const { kind, owner, amount } of amounts) {
+        if (!kind.startsWith(FAILED)) continue;
+        const labels = { owner: labelOf(owner, named), reason: kind.slice(FAILED.length) };
+        const key = `${labels.reason} ${labels.owner}`;
+        const isFirst = !begun.has(key);
+        begun.add(key);
+        metrics.ownerFailures.inc(labels, isFirst ? 0 : amount);
+        if (isFirst) held.push({ ...labels, amount });
+      }
+    },
+  };
 }
 
 function dropOwners({ metrics }: Runtime, owners: readonly string[]): void {

@@ -7,7 +7,7 @@ import { composeDeliveries } from '../../../core/notify/webhooks.ts';
 import { readChanges } from '../../../db/changes.ts';
 import { inTransaction, type Session } from '../../../db/client.ts';
 import { countScatter, readScatter } from '../../../db/scatter-views.ts';
-import { readReportedTasks } from '../../../db/task-views.ts';
+import { readReportedTasks } from '../../../db/reported-tasks.ts';
 import {
   insertDeliveries,
   lockReader,

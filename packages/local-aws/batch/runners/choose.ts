@@ -27,6 +27,8 @@ export interface ChooseOptions {
   only?: RunnerKind;
   /** Further flags for `podman run` or `docker run`. */
   engineFlags?: readonly string[];
+  /** Containers that mount a volume there start without the ENTRYPOINT of their image. */
+  withoutEntrypointAt?: string | undefined;
 }
 
 function findProgram(name: string): string | undefined {
@@ -110,12 +112,13 @@ async function findEngine({
   dataFolder,
   only,
   engineFlags = [],
+  withoutEntrypointAt,
 }: ChooseOptions): Promise<EngineRunner | undefined> {
   if (only === 'isolated' || only === 'proot') return undefined;
   for (const name of ['podman', 'docker']) {
     const program = findProgram(name);
     if (program !== undefined && (await engineAnswers(program)))
-      return createEngineRunner({ dataFolder, program, flags: engineFlags });
+      return createEngineRunner({ dataFolder, program, flags: engineFlags, withoutEntrypointAt });
   }
   return undefined;
 }

@@ -22,6 +22,8 @@ export interface EngineOptions {
   program: string;
   /** Added after `run`, such as `--runtime=runc`. */
   flags?: readonly string[];
+  /** Containers that mount a volume there start without the ENTRYPOINT of their image. */
+  withoutEntrypointAt?: string | undefined;
 }
 
 export interface EngineRunner extends Runner {
@@ -43,7 +45,10 @@ const NOT_RUN = /^(?:Error|docker): .*(?:OCI runtime|executable file not found|p
 export const ENGINE_REFUSED_REASON =
   'CannotStartContainerError: the container engine refused the job; its message is in the log';
 
-function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Container): string[] {
+function runArguments(
+  { dataFolder, flags = [], withoutEntrypointAt }: EngineOptions,
+  container: Container,
+): string[] {
   const { taskId, environment, memoryMiB, vcpus, mounts, readonlyRoot, image, command } = container;
   // `-e NAME` takes the value from the engine's own environment: secrets do not appear in process
   // lists.
@@ -65,6 +70,9 @@ function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Cont
     `--cpu-shares=${Math.max(2, Math.round(vcpus * SHARES_PER_CPU))}`,
     ...(readonlyRoot ? ['--read-only'] : []),
     ...extraFlags(container.extras ?? {}),
+    ...(mounts.some(({ containerPath }) => containerPath === withoutEntrypointAt)
+      ? ['--entrypoint=']
+      : []),
     ...flags,
     ...volumes,
     ...variables,

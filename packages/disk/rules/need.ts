@@ -1,0 +1,47 @@
+/** Whether the disk must grow, and by how much. */
+import { GIB, type Policy } from './policy.ts';
+import type { Facts } from './facts.ts';
+import type { Journal } from './journal.ts';
+
+/** A growth must end before the disk is full, also if it takes thrice as long as the slowest one. */
+const GROWTHS_AHEAD = 3;
+const FULL_SHARE = 0.85;
+/** A growth lasts for this long at the rate of now. */
+const LAST_SECONDS = 600;
+/** Every third growth doubles the least size: 20 volumes then reach 16 TiB. */
+const GROWTHS_PER_DOUBLING = 3;
+
+/** Why the disk must grow; `undefined` where it need not. */
+export function whyGrow(facts: Facts, journal: Journal): string | undefined {
+  const { sizeBytes, freeBytes } = facts.fileSystem;
+  const used = (sizeBytes - freeBytes) / sizeBytes;
+  if (used >= FULL_SHARE) return `${Math.floor(used * 100)} % is used`;
+  const rate = facts.bytesPerSecond;
+  if (rate <= 0) return undefined;
+  const secondsToFull = freeBytes / rate;
+  return secondsToFull * 1000 < GROWTHS_AHEAD * journal.slowestGrowthMs
+    ? `full in ${Math.floor(secondsToFull)} s at ${Math.ceil(rate / 1_048_576)} MiB/s`
+    : undefined;
+}
+
+export type Size = { sizeGiB: number } | { limit: string };
+
+/** How large the next volume is, or which limit forbids one. */
+export function nextSize(facts: Facts, journal: Journal, policy: Policy): Size {
+  const { sizeBytes, freeBytes } = facts.fileSystem;
+  const left = policy.maxGiB - Math.ceil(sizeBytes / GIB);
+  if (left < 1) return { limit: `The disk has the ${policy.maxGiB} GiB that DiskMaxGiB allows.` };
+  const count = journal.volumes.length;
+  if (count >= policy.mostVolumes)
+    return { limit: `The host has ${count} volumes of ours, as many as it may have.` };
+  const atLeast = policy.leastGrowthGiB * 2 ** Math.floor(count / GROWTHS_PER_DOUBLING);
+  const byRate = (facts.bytesPerSecond * LAST_SECONDS) / GIB;
+  const toBelowFull = ((sizeBytes - freeBytes) / FULL_SHARE - sizeBytes) / GIB;
+  const MOST_OF_ONE = 16_384;
+  const wanted = Math.ceil(Math.max(atLeast, byRate, toBelowFull));
+  return { sizeGiB: Math.min(wanted, left, MOST_OF_ONE) };
+}
+
+/** Less than this is free: the tasks must not write until the disk has grown. */
+export const brakeBelowBytes = (facts: Facts, policy: Policy): number =>
+  Math.max(policy.brakeFloorBytes, facts.bytesPerSecond * 5);

@@ -1,0 +1,48 @@
+/** What a Redis says of itself, for `batchwell doctor`. */
+import type { RedisFacts } from '../core/doctor/check-redis.ts';
+import { stages } from '../core/places.ts';
+import { connectImpatientRedis } from './connect.ts';
+import { openQueues } from './queues.ts';
+
+export interface SeenRedis extends RedisFacts {
+  /** Its clock, epoch ms. */
+  nowMs: number;
+}
+
+const readInfo = (text: string): Record<string, string> =>
+  Object.fromEntries(
+    text.split(/\r?\n/).flatMap((line) => {
+      const at = line.indexOf(':');
+      return at > 0 ? [[line.slice(0, at), line.slice(at + 1)]] : [];
+    }),
+  );
+
+/** Rejects in time where Redis does not answer. */
+export async function readRedisFacts(redisUrl: string, prefix: string): Promise<SeenRedis> {
+  const redis = await connectImpatientRedis(redisUrl, prefix);
+  try {
+    const info = readInfo(await redis.info());
+    const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
+    return {
+      info,
+      nowMs: seconds * 1000 + Math.floor(micros / 1000),
+      queues: await readQueues(redisUrl, prefix),
+    };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function readQueues(redisUrl: string, prefix: string): Promise<RedisFacts['queues']> {
+  const queues = openQueues({ redisUrl, prefix, keepFinishedMs: 0 });
+  try {
+    return await Promise.all(
+      stages.map(async (stage) => {
+        const { waiting, failed, oldestMs } = await queues.depth(stage);
+        return { stage, waiting, failed, oldestMs };
+      }),
+    );
+  } finally {
+    await queues.close();
+  }
+}
