@@ -22,6 +22,8 @@ import {
 
 const FILLED = fileURLToPath(new URL('../test/fixtures/migrations/', import.meta.url));
 
+const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
+
 const refresh = process.argv.includes('--refresh');
 const migrations = readMigrations();
 const recorded = JSON.parse(await readFile(RECORD_FILE, 'utf8').catch(() => '[]')) as Recorded[];
@@ -52,8 +54,6 @@ if (newest && (refresh || !existsSync(file)) && !process.argv.includes('--digest
   await writeFile(file, await fill());
   console.log(`Filled a database of ${newest.tag} and wrote its rows.`);
 }
-
-const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
 
 /** The rows of a stack that has done a bit of everything. */
 async function fill(): Promise<string> {
