@@ -50,9 +50,10 @@ console.log(`Recorded ${migrations.length} migrations.`);
 const newest = migrations.at(-1);
 const file = join(FILLED, `${newest?.tag}.sql`);
 if (newest && (refresh || !existsSync(file)) && !process.argv.includes('--digests')) {
+  const rows = await fill();
   if (refresh) await rm(FILLED, { recursive: true, force: true });
   await mkdir(FILLED, { recursive: true });
-  await writeFile(file, await fill());
+  await writeFile(file, rows);
   console.log(`Filled a database of ${newest.tag} and wrote its rows.`);
 }
 
