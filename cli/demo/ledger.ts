@@ -60,6 +60,8 @@ export function fleetRequests(metrics: string): Record<string, number> {
   for (const [, labels = '', value = '0'] of metrics.matchAll(
     /^batchwell_aws_requests_total\{(.*)\} (\d+)$/gm,
   )) {
+    // Every series is there from the start, at 0.
+    if (value === '0') continue;
     const key = `${label(labels, 'service')}.${label(labels, 'operation')}`;
     counts[key] = (counts[key] ?? 0) + Number(value);
   }

@@ -45,7 +45,10 @@ function fitWidths(wanted: readonly { natural: number; word: number }[], room: n
         .filter(([index, size]) => size > (least[index] ?? 0))
         .reduce(([a, most], [index, size]) => (size > most ? [index, size] : [a, most]), [-1, 0]);
       if (excess <= 0 || at < 0) return;
-      const next = Math.max(0, ...widths.filter((size, index) => index !== at && size < width));
+      const next = widths.reduce(
+        (most, size, index) => (index !== at && size < width ? Math.max(most, size) : most),
+        0,
+      );
       widths[at] = Math.max(least[at] ?? 0, Math.min(width - 1, Math.max(next, width - excess)));
     }
   };

@@ -17,6 +17,8 @@ import { readRepositoryFile, repositoryFiles, repositoryRoot } from '../reposito
 const SHORT: Readonly<Record<string, string>> = {
   'cli/command-line.ts: run': 'the arguments of a command line',
   'cli/commands/fleet.ts: wholeNumber': 'a pair',
+  'cli/commands/files.ts: option': 'the parts of an option',
+  'cli/output/table.ts: div': 'the columns of a table',
   'core/doctor/explain-task.ts: max':
     'the environments of a queue, and the instance types that they name',
   'packages/disk/ec2/client.ts: push': 'a page of DescribeVolumes',
