@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildHost } from '../../host/build.ts';
 import { ARCHIVE } from '../played-aws.ts';
 import { bootHost, CLUSTER, VOLUME_GIB, type BootedHost } from './boot-world.ts';
@@ -218,7 +218,7 @@ async function lastWords({ machine, aws, joined }: BootedHost): Promise<string> 
 
 describe('A host that is not whole says why, shuts down, and never joins', () => {
   let host: BootedHost;
-  afterAll(() => host.stop());
+  afterEach(() => host.stop());
 
   it('A release with another SHA-256 than the launch template says.', async () => {
     host = await bootHost('sha256', {
@@ -231,13 +231,11 @@ describe('A host that is not whole says why, shuts down, and never joins', () =>
   });
 
   it('An AMI without an agent.', async () => {
-    await host.stop();
     host = await bootHost('no-agent', { archive, without: '/etc/systemd/system/ecs.service' });
     expect(await lastWords(host)).toMatch(/The AMI has no ecs\.service/);
   });
 
   it('A volume for the tasks that is not the one of the launch template.', async () => {
-    await host.stop();
     const parameters = { DiskGiB: String(VOLUME_GIB + 10) };
     host = await bootHost('other-volume', { archive, parameters });
     expect(await lastWords(host)).toMatch(
