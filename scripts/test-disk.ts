@@ -52,6 +52,7 @@ try {
         console.log(
           `${seconds()} s: ${name}, seed ${seed}: FAILED\n${String(error)}\n${await bench.log()}`,
         );
+        await bench.stop();
         await qemu.stop();
         qemu = await startQemu(await buildMachine(folder), folder);
         boots += 1;

@@ -287,13 +287,13 @@ function recordRefusal(journal: Journal, growth: Growth, refusal: Ec2Refusal, dr
         : abandoned(renamed(journal, growth.deviceName), { keep: false }, draw);
     case 'denied':
       return {
-        ...end(journal, growth, draw),
+        ...end(journal, draw),
         refused: { action: refusal.action, sentence: refusal.sentence },
       };
     case 'gone':
       return abandoned(journal, { keep: true }, draw);
     default:
-      return end(journal, growth, draw);
+      return end(journal, draw);
   }
 }
 
@@ -306,8 +306,7 @@ function renamed(journal: Journal, badName: string): Journal {
 }
 
 /** A limit, no capacity, or a request that is wrong: nothing that a retry soon would change. */
-function end(journal: Journal, growth: Growth, draw: Draw): Journal {
-  if (growth.at === 'planned' && growth.isDoubtful) return paused(journal, draw);
+function end(journal: Journal, draw: Draw): Journal {
   return abandoned(journal, { keep: false }, draw, LIMIT_PAUSE_MS);
 }
 

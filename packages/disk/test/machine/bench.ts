@@ -198,6 +198,12 @@ pkill -f 'disk.mjs run'; sleep 1; pkill -9 -f 'disk.mjs run'; pkill -9 -f /tmp/w
     if (problems.length > 0) throw new Error(problems.join('\n'));
   }
 
+  /** After a failure: the machine is thrown away. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.server?.close();
+  }
+
   async #verify(): Promise<string[]> {
     const { out } = await this.qemu.ask(`cd /var/lib/docker
 for i in $(cat /root-volume/state/written); do
