@@ -6,6 +6,7 @@ FROM node:24-bookworm-slim AS sources
 WORKDIR /app
 COPY package.json package-lock.json ./
 COPY packages/client/package.json packages/client/
+COPY packages/disk/package.json packages/disk/
 COPY packages/local-aws/package.json packages/local-aws/
 
 # dist/npm is JavaScript, as `npm pack` has it: a process starts faster, and the image holds no sources. /opt/batchwell is

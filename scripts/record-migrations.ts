@@ -20,7 +20,10 @@ import {
   type Recorded,
 } from '../test/migration-record.ts';
 
+const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
 const FILLED = fileURLToPath(new URL('../test/fixtures/migrations/', import.meta.url));
+
+const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
 
 const refresh = process.argv.includes('--refresh');
 const migrations = readMigrations();
@@ -47,13 +50,12 @@ console.log(`Recorded ${migrations.length} migrations.`);
 const newest = migrations.at(-1);
 const file = join(FILLED, `${newest?.tag}.sql`);
 if (newest && (refresh || !existsSync(file)) && !process.argv.includes('--digests')) {
+  const rows = await fill();
   if (refresh) await rm(FILLED, { recursive: true, force: true });
   await mkdir(FILLED, { recursive: true });
-  await writeFile(file, await fill());
+  await writeFile(file, rows);
   console.log(`Filled a database of ${newest.tag} and wrote its rows.`);
 }
-
-const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
 
 /** The rows of a stack that has done a bit of everything. */
 async function fill(): Promise<string> {

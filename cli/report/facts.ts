@@ -78,7 +78,10 @@ export function gatherFacts(input: ReportInput): ReportFacts {
     bars,
     startedMs: createdMs,
     endedMs: ends.reduce((latest, ms) => Math.max(latest, ms), createdMs),
-    runMs: tasks.flatMap(({ logs }) => logs).reduce((sum, log) => sum + ranMs(log, nowMs), 0),
+    runMs: tasks
+      .filter((task) => !isHit(task))
+      .flatMap(({ logs }) => logs)
+      .reduce((sum, log) => sum + ranMs(log, nowMs), 0),
     retried: bars.filter(({ attempts }) => attempts > 1).length,
     slowest: bars
       .filter(({ startedMs }) => startedMs !== undefined)
@@ -111,21 +114,23 @@ function ranMs({ start_time: start, end_time: end }: TesTaskLog, nowMs: number):
   return from === undefined ? 0 : Math.max(0, (timeOf(end) ?? nowMs) - from);
 }
 
+/** The log of a hit begins when the task was accepted; nothing ran. */
+const isHit = (task: TesTaskFull): boolean => finalLog(task)?.metadata?.['cache'] === 'hit';
+
 function barOf(task: TesTaskFull, input: ReportInput): TaskBar {
   const latest = finalLog(task);
-  const isHit = latest?.metadata?.['cache'] === 'hit';
-  // The log of a hit begins when the task was accepted; nothing ran.
-  const startedMs = isHit ? undefined : timeOf(latest?.start_time);
+  const hit = isHit(task);
+  const startedMs = hit ? undefined : timeOf(latest?.start_time);
   const endedMs = hasEnded(task.state) ? (timeOf(latest?.end_time) ?? startedMs) : undefined;
   return {
     id: task.id,
     name: task.name ?? '',
     state: task.state,
-    isHit,
+    isHit: hit,
     createdMs: Date.parse(task.creation_time),
     ...(startedMs !== undefined && { startedMs }),
     ...(endedMs !== undefined && { endedMs }),
-    ...(isHit ? { attempts: 0, cost: 0 } : spentBy(task, input)),
+    ...(hit ? { attempts: 0, cost: 0 } : spentBy(task, input)),
   };
 }
 

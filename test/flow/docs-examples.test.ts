@@ -22,6 +22,7 @@ const SLOW_MS = 180_000;
 const SKIPPED: readonly Skipped[] = [
   { starts: 'npm run batchwell -- up', why: 'the test has started it' },
   { starts: 'git clone', why: 'the repository is here; the demo has a test of its own' },
+  { starts: 'npx ./batchwell', why: 'test/flow/packed.test.ts packs, installs and runs it' },
   { starts: 'npm run build:host', why: 'needs an AWS account' },
 ];
 
