@@ -186,8 +186,13 @@ function Cache({ state }: { state: State }) {
   );
 }
 
-const vcpuHours = (hours: number): string =>
-  hours >= 1 ? `${hours.toFixed(1)} vCPU hours` : `${(hours * 60).toFixed(1)} vCPU minutes`;
+function vcpuHours(hours: number): string {
+  if (hours >= 1) return `${hours.toFixed(1)} vCPU hours`;
+  const minutes = hours * 60;
+  return minutes >= 1
+    ? `${minutes.toFixed(1)} vCPU minutes`
+    : `${(minutes * 60).toFixed(1)} vCPU seconds`;
+}
 
 function Cost({ state }: { state: State }) {
   const { per_hour: perHour, currency, prices } = state.cost;
