@@ -15,6 +15,7 @@ import {
 import { sealResultBody } from '../core/result/result-body.ts';
 import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ResultRecord } from '../core/result/result.ts';
+import { encodeStartKey } from '../core/result/start-key.ts';
 import { parseS3Url } from '../core/files/s3-url.ts';
 import { createCrc } from '../packages/local-aws/s3/crc.ts';
 
@@ -46,6 +47,8 @@ export interface Effects {
   /** Objects put and got, to subtract them from the requests of the fleet. */
   counts: EffectCounts;
   put(url: string, body: string | Buffer): Promise<void>;
+  /** Tells that the container runs, as the stager does. */
+  begin(run: ContainerRun): Promise<void>;
   /** Resolves once the result record is written. */
   leave(run: ContainerRun): Promise<void>;
   close(): void;
@@ -70,6 +73,8 @@ export function createEffects(s3Url: string): Effects {
   return {
     counts,
     put,
+    begin: ({ submissionUrl, startedMs, ...recorded }) =>
+      put(`${submissionUrl}results/${encodeStartKey(recorded, startedMs)}`, ''),
     async leave({ submissionUrl, secret, index, attempt, startedMs }) {
       const reading = manifests.get(submissionUrl) ?? readUrls(submissionUrl, secret);
       manifests.set(submissionUrl, reading);

@@ -24,7 +24,8 @@ export async function countFleet(session: Session): Promise<FleetRows> {
       session,
       `SELECT owner, queue, job_definition_id AS jobDefinitionId, state = 'running' AS isInBatch,
          running_ms IS NOT NULL AS isStarted, waiting_reason IS NOT NULL AS isHeldUp,
-         CAST(SUM(open) AS DOUBLE) AS open, MIN(COALESCE(submitted_ms, created_ms)) AS oldestMs
+         CAST(SUM(open) AS DOUBLE) AS open,
+         CAST(SUM(GREATEST(0, CAST(open AS SIGNED) - CAST(COALESCE(unstarted, open) AS SIGNED))) AS DOUBLE) AS running, MIN(COALESCE(submitted_ms, created_ms)) AS oldestMs
         FROM submissions FORCE INDEX (submissions_watch)
         WHERE state IN ('packed', 'calling', 'running')
         GROUP BY owner, queue, jobDefinitionId, isInBatch, isStarted, isHeldUp`,

@@ -16,7 +16,6 @@ export interface TaskSummaryRow {
   hit: number;
   failureCode: string | null;
   failure: string | null;
-  waitingReason: string | null;
 }
 
 /** In no order. */
@@ -29,11 +28,8 @@ export async function readTaskSummaries(
     session,
     `SELECT t.id, t.name, t.scatter_id AS scatterId, c.created_ms AS scatterCreatedMs,
        t.scatter_row AS scatterRow, t.place, t.moved_ms AS movedMs, t.ended_ms AS endedMs, t.attempt,
-       t.hit_entry_id IS NOT NULL AS hit, t.failure_code AS failureCode, t.failure,
-       IF(t.ended_as IS NULL, s.waiting_reason, NULL) AS waitingReason
-     FROM tasks t
-       LEFT JOIN scatters c ON c.id = t.scatter_id
-       LEFT JOIN submissions s ON s.id = t.submission_id
+       t.hit_entry_id IS NOT NULL AS hit, t.failure_code AS failureCode, t.failure
+     FROM tasks t LEFT JOIN scatters c ON c.id = t.scatter_id
      WHERE t.id IN (?)`,
     [ids],
   );
@@ -119,14 +115,17 @@ export async function readRecentEnds(
   return { tasks: row?.tasks ?? 0, windowMs: Math.max(LEAST_SPAN_MS, row?.spanMs ?? windowMs) };
 }
 
+/** By the clock of its host, as its record says; as it was seen, for one without a record. */
+const STARTED = "COALESCE(JSON_EXTRACT(a.result, '$.startedMs'), a.started_ms)";
+
 /** The steps of a task, and the two moments between which each is. */
 const SPANS = {
   'cache-check': ['t.checked_ms', 't.created_ms'],
   'stage-script': ['t.staged_ms', 't.checked_ms'],
   packing: ['a.created_ms', 'COALESCE(t.staged_ms, t.checked_ms)'],
   submitting: ['s.submitted_ms', 'a.created_ms'],
-  'in-batch': ['s.running_ms', 's.submitted_ms'],
-  running: ['a.ended_ms', 's.running_ms'],
+  'in-batch': [STARTED, 's.submitted_ms'],
+  running: ['a.ended_ms', STARTED],
   finalizing: ['t.ended_ms', 'COALESCE(a.ended_ms, t.checked_ms)'],
 } as const;
 

@@ -1,4 +1,5 @@
 /** What a Redis says of itself, for `batchwell doctor`. */
+import type { Redis } from 'ioredis';
 import type { RedisFacts } from '../core/doctor/check-redis.ts';
 import { stages } from '../core/places.ts';
 import { connectImpatientRedis } from './connect.ts';
@@ -7,6 +8,8 @@ import { openQueues } from './queues.ts';
 export interface SeenRedis extends RedisFacts {
   /** Its clock, epoch ms. */
   nowMs: number;
+  /** Requests per second that the fleet allows itself; absent where it has not asked lately. */
+  rates: { what: string; perSecond: number }[];
 }
 
 const readInfo = (text: string): Record<string, string> =>
@@ -26,11 +29,24 @@ export async function readRedisFacts(redisUrl: string, prefix: string): Promise<
     return {
       info,
       nowMs: seconds * 1000 + Math.floor(micros / 1000),
+      rates: await readRates(redis, prefix),
       queues: await readQueues(redisUrl, prefix),
     };
   } finally {
     redis.disconnect();
   }
+}
+
+/** The budgets of aws/budget.ts. */
+const BUDGETS = { 'AWS Batch': 'batch', SubmitJob: 'batch:SubmitJob' };
+
+async function readRates(redis: Redis, prefix: string): Promise<SeenRedis['rates']> {
+  const rates: SeenRedis['rates'] = [];
+  for (const [what, key] of Object.entries(BUDGETS)) {
+    const rate = await redis.hget(`${prefix}:budget:${key}`, 'rate');
+    if (rate !== null) rates.push({ what, perSecond: Number(rate) });
+  }
+  return rates;
 }
 
 async function readQueues(redisUrl: string, prefix: string): Promise<RedisFacts['queues']> {

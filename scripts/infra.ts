@@ -86,7 +86,7 @@ function findCfnLint(): string | undefined {
     spawnSync('python3', ['-m', 'venv', folder], { stdio: 'ignore' }).status === 0 &&
     spawnSync(join(folder, 'bin/pip'), ['install', '--quiet', CFN_LINT], {
       stdio: 'ignore',
-      timeout: 120_000,
+      timeout: 300_000,
     }).status === 0;
   if (made) return program;
   console.error('cfn-lint cannot be installed (no Python, or no package index): it is skipped.');

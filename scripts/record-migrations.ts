@@ -20,6 +20,7 @@ import {
   type Recorded,
 } from '../test/migration-record.ts';
 
+const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
 const FILLED = fileURLToPath(new URL('../test/fixtures/migrations/', import.meta.url));
 
 const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });

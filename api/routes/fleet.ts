@@ -43,25 +43,28 @@ export function fleetRoutes(api: Api, context: ApiContext): void {
 }
 
 function pauseRoutes(api: Api, { queues, log }: ApiContext): void {
-  const route = (verb: 'pause' | 'resume', summary: string): void => {
+  const route = (path: string, paused: boolean, summary: string): void => {
     const schema = {
       tags,
       summary,
       params: StageParams,
       response: { 200: Type.Object({}), ...failures },
     };
-    const path = `/stages/:stage(^[^:/]+)::${verb}`;
     api.post(path, { config: ADMIN, schema }, async (request, reply) => {
       const { stage } = request.params;
       const by = request.caller.access.owner;
-      await setPaused(queues, stage, verb === 'pause');
-      if (verb === 'pause') log.warn({ event: 'stage-paused', stage, by }, 'stage-paused');
+      await setPaused(queues, stage, paused);
+      if (paused) log.warn({ event: 'stage-paused', stage, by }, 'stage-paused');
       else log.info({ event: 'stage-resumed', stage, by }, 'stage-resumed');
       return reply.send({});
     });
   };
-  route('pause', 'Pause a stage: no worker takes its messages; those in progress are finished');
-  route('resume', 'Resume a paused stage');
+  route(
+    '/stages/:stage(^[^:/]+)::pause',
+    true,
+    'Pause a stage: no worker takes its messages; those in progress are finished',
+  );
+  route('/stages/:stage(^[^:/]+)::resume', false, 'Resume a paused stage');
 }
 
 function workerRoutes(api: Api, { queues, config, log }: ApiContext): void {
@@ -73,18 +76,16 @@ function workerRoutes(api: Api, { queues, config, log }: ApiContext): void {
   api.get('/workers', { config: ADMIN, schema: list }, async () => ({
     workers: (await listWorkers(queues.redis, config.redisPrefix)).map(viewWorker),
   }));
-  const route = (verb: 'drain' | 'resume', summary: string): void => {
+  const route = (path: string, drained: boolean, summary: string): void => {
     const schema = {
       tags,
       summary,
       params: TextId,
       response: { 200: Type.Object({}), ...failures },
     };
-    const path = `/workers/:id(^[^:/]+)::${verb}`;
     api.post(path, { config: ADMIN, schema }, async (request, reply) => {
       const { id } = request.params;
       const by = request.caller.access.owner;
-      const drained = verb === 'drain';
       if (!(await setDrained(queues.redis, config.redisPrefix, { id, drained })))
         return reply
           .code(404)
@@ -95,8 +96,12 @@ function workerRoutes(api: Api, { queues, config, log }: ApiContext): void {
       return reply.send({});
     });
   };
-  route('drain', 'Drain a worker: it takes no new messages, and finishes those that it has');
-  route('resume', 'Let a drained worker take messages again');
+  route(
+    '/workers/:id(^[^:/]+)::drain',
+    true,
+    'Drain a worker: it takes no new messages, and finishes those that it has',
+  );
+  route('/workers/:id(^[^:/]+)::resume', false, 'Let a drained worker take messages again');
 }
 
 function viewWorker(worker: SeenWorker): WorkerStatus {

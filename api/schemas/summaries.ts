@@ -24,9 +24,7 @@ export const TaskSummary = Type.Object(
     attempt: Type.Integer({ description: 'Number of its latest attempt, from 1; 0 before it' }),
     cache_hit: Type.Boolean(),
     failure: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
-    waiting: Type.Optional(
-      Type.String({ description: 'What AWS says about why it does not start' }),
-    ),
+    waiting: Type.Optional(Type.String({ description: 'Why it does not run, in a sentence' })),
   },
   { description: 'A task as a row of a table' },
 );

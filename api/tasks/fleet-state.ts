@@ -76,9 +76,8 @@ async function readState(sources: Sources, prices: Prices): Promise<FleetState> 
   ]);
   const ids = [...new Set(rows.submissions.map(({ jobDefinitionId }) => jobDefinitionId))];
   const asked = await readAsked(database.pool, ids);
-  const running = new Map([...redis.jobs].map(([queue, jobs]) => [queue, jobs.running]));
   const rate = (queue: string): Rate => rateOf(prices, queue, config);
-  const shares = runningShares(rows, { asked, running, rateOf: rate });
+  const shares = runningShares(rows, { asked, rateOf: rate });
   const countedMs = nowMs();
   const waits = waitsByQueue(rows, countedMs);
   const ran = Math.round(shares.reduce((sum, share) => sum + share.running, 0));

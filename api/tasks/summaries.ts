@@ -1,6 +1,7 @@
 /** Tasks as rows of a table. */
 import { publicId } from '../../core/ids.ts';
 import { shownStateOf } from '../../core/profiles/profiles.ts';
+import { readReportedTasks } from '../../db/reported-tasks.ts';
 import { readTaskSummaries, type TaskSummaryRow } from '../../db/task-summaries.ts';
 import type { TaskStanding } from '../../db/task-views.ts';
 import type { ApiContext } from '../context.ts';
@@ -9,21 +10,29 @@ import type { TaskSummary } from '../schemas/summaries.ts';
 
 /** In the order given. */
 export async function summarize(
-  { database }: Pick<ApiContext, 'database'>,
+  { database, waiting }: Pick<ApiContext, 'database' | 'waiting'>,
   standings: readonly TaskStanding[],
 ): Promise<TaskSummary[]> {
-  const rows = await readTaskSummaries(
-    database.pool,
-    standings.map(({ id }) => id),
-  );
+  const ids = standings.map(({ id }) => id);
+  const [rows, reported] = await Promise.all([
+    readTaskSummaries(database.pool, ids),
+    readReportedTasks(database.pool, ids),
+  ]);
   const byId = new Map(rows.map((row) => [row.id, row]));
+  const waits = new Map(
+    reported.map(({ id, waits: facts }) => [id, facts && waiting.decide(facts)?.message]),
+  );
   return standings.flatMap((standing) => {
     const row = byId.get(standing.id);
-    return row ? [viewSummary(standing, row)] : [];
+    return row ? [viewSummary(standing, row, waits.get(standing.id))] : [];
   });
 }
 
-const viewSummary = (standing: TaskStanding, row: TaskSummaryRow): TaskSummary => ({
+const viewSummary = (
+  standing: TaskStanding,
+  row: TaskSummaryRow,
+  waiting: string | undefined,
+): TaskSummary => ({
   id: publicId('task', standing),
   name: row.name,
   state: shownStateOf(standing, '1.1'),
@@ -37,7 +46,7 @@ const viewSummary = (standing: TaskStanding, row: TaskSummaryRow): TaskSummary =
   ...(row.failureCode !== null && {
     failure: { code: row.failureCode, message: row.failure ?? '' },
   }),
-  ...(row.waitingReason !== null && { waiting: row.waitingReason }),
+  ...(waiting !== undefined && { waiting }),
 });
 
 function scatterOf({ scatterId, scatterCreatedMs, scatterRow }: TaskSummaryRow) {

@@ -4,7 +4,7 @@ import type { Config } from '../../config.ts';
 import { checkBucket, checkPermission, checkQueue } from '../../core/doctor/check-aws.ts';
 import { checkClocks } from '../../core/doctor/check-clock.ts';
 import { checkDatabase } from '../../core/doctor/check-database.ts';
-import { checkRedis } from '../../core/doctor/check-redis.ts';
+import { checkRates, checkRedis } from '../../core/doctor/check-redis.ts';
 import { unknown, wrong, type Finding } from '../../core/doctor/finding.ts';
 import { configuredQueues } from '../../core/submission/on-demand.ts';
 
@@ -66,11 +66,12 @@ async function seeDatabase({ databaseUrl }: Config): Promise<Seen> {
   }
 }
 
-async function seeRedis({ redisUrl, redisPrefix }: Config): Promise<Seen> {
+async function seeRedis({ redisUrl, redisPrefix, batchPerSecond: limit }: Config): Promise<Seen> {
   const { readRedisFacts } = await import('../../queues/doctor.ts');
   try {
     const facts = await inTime(readRedisFacts(redisUrl, redisPrefix));
-    return { findings: checkRedis(facts), aheadMs: Date.now() - facts.nowMs };
+    const rates = checkRates(facts.rates.map((rate) => ({ ...rate, limit })));
+    return { findings: [...checkRedis(facts), ...rates], aheadMs: Date.now() - facts.nowMs };
   } catch (error) {
     const advice = 'Check REDIS_URL, the server, and the network between.';
     return { findings: [wrong('Redis', wordsOf(error), advice)], aheadMs: undefined };

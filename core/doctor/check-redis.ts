@@ -8,6 +8,27 @@ export interface RedisFacts {
   queues: readonly { stage: string; waiting: number; failed: number; oldestMs: number }[];
 }
 
+/** How fast the fleet may ask AWS Batch at present, and how fast it is allowed to. */
+export interface RequestRate {
+  what: string;
+  perSecond: number;
+  limit: number;
+}
+
+/** A throttled answer halves the rate, and each second restores a twentieth of the limit. */
+export const checkRates = (rates: readonly RequestRate[]): Finding[] =>
+  rates.map(({ what, perSecond, limit }) => {
+    const check = `request rate of ${what}`;
+    const found = `${perSecond.toFixed(1)} of ${limit} per second`;
+    return perSecond < limit / 2
+      ? note(
+          check,
+          `${found}: AWS throttled the fleet`,
+          'Lower BATCHWELL_BATCH_PER_SECOND, or ask AWS for a higher limit. It recovers by itself.',
+        )
+      : fine(check, found);
+  });
+
 const OLD_MS = 60_000;
 const FULL = 0.8;
 

@@ -22,8 +22,9 @@ export interface OpenSubmissions {
   isStarted: boolean;
   /** Whether Batch or AWS says why they do not start. */
   isHeldUp: boolean;
-  /** Attempts that have not ended. */
+  /** Attempts that have not ended, and those of them that Batch had started at the latest look. */
   open: number;
+  running: number;
   oldestMs: number;
 }
 
@@ -74,32 +75,20 @@ export interface RunningShare {
 export interface RunningFacts {
   /** What the job definitions ask for, by id. */
   asked: ReadonlyMap<number, Asked>;
-  /** Jobs that Batch runs, by queue, as last seen. */
-  running: ReadonlyMap<string, number>;
   rateOf(queue: string): Rate;
 }
 
-/**
- * One running child makes an array RUNNING, so the attempts of started submissions are scaled to the
- * number of jobs of their queue that run.
- */
 export function runningShares(
   { submissions }: FleetRows,
-  { asked, running, rateOf }: RunningFacts,
+  { asked, rateOf }: RunningFacts,
 ): RunningShare[] {
-  const started = submissions.filter(({ isStarted, isInBatch }) => isStarted && isInBatch);
-  const openOf = new Map<string, number>();
-  for (const { queue, open } of started) openOf.set(queue, (openOf.get(queue) ?? 0) + open);
-  return started.map(({ owner, queue, jobDefinitionId, open }) => {
-    const all = openOf.get(queue) ?? open;
-    const share = all === 0 ? 0 : Math.min(1, (running.get(queue) ?? all) / all);
-    const ran = open * share;
+  return submissions.map(({ owner, queue, jobDefinitionId, running }) => {
     const resources = asked.get(jobDefinitionId) ?? { vcpus: 0, gib: 0 };
     return {
       owner,
-      running: ran,
-      vcpus: ran * resources.vcpus,
-      costPerHour: ran * hourlyCost(resources, rateOf(queue)),
+      running,
+      vcpus: running * resources.vcpus,
+      costPerHour: running * hourlyCost(resources, rateOf(queue)),
     };
   });
 }

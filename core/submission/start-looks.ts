@@ -47,7 +47,7 @@ const LIST_PAUSE_MS = 1000;
 const LIST_GROWTH = 1.2;
 const LONGEST_LIST_PAUSE_MS = 60_000;
 /** Children without a start in S3 are asked of Batch after this long, and then ever less often. */
-const CHILDREN_AFTER_MS = 10_000;
+const CHILDREN_AFTER_MS = 20_000;
 const LONGEST_CHILDREN_PAUSE_MS = 600_000;
 
 /**

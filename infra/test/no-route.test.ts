@@ -15,7 +15,7 @@ const PAUSES_SECONDS = 50;
 /** A port whose queue is full: Linux drops what comes then, as a network without a route does. */
 async function blackHole(): Promise<{ port: number; stop(): void }> {
   const program =
-    "require('net').createServer().listen(0,'127.0.0.1',1,function(){console.log(this.address().port)})";
+    "require('node:net').createServer().listen(0,'127.0.0.1',1,function(){console.log(this.address().port)})";
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   child.kill('SIGSTOP');

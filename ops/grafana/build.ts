@@ -108,7 +108,7 @@ const links = (): DashboardLinkBuilder[] => [
     .targetBlank(true),
   new DashboardLinkBuilder('Task')
     .type(DashboardLinkType.Link)
-    .url('${page}/v1/tasks/${task}')
+    .url('${page}/#/tasks/${task}')
     .targetBlank(true),
 ];
 

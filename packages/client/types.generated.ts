@@ -966,7 +966,7 @@ export interface TaskSummary {
     code: string;
     message: string;
   };
-  /** What AWS says about why it does not start */
+  /** Why it does not run, in a sentence */
   waiting?: string;
 }
 

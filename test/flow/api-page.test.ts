@@ -6,7 +6,7 @@ import { readRecentEnds } from '../../db/task-summaries.ts';
 import { announceWorker } from '../../queues/fleet-workers.ts';
 import { endTasks } from '../accept.ts';
 import { jsonAs, startApiWorld, type ApiWorld } from '../api-world.ts';
-import { endIn, keyOf, sqlIn } from '../tes-world.ts';
+import { attemptIn, endIn, keyOf, sqlIn } from '../tes-world.ts';
 
 const TOKENS = { tokens: ['ada:ada-token', 'bob:bob-token'] };
 const ada = { authorization: 'Bearer ada-token' };
@@ -95,7 +95,26 @@ describe('summaries', () => {
       await get(`/v1/summaries/oldest?scatter=${id}&limit=1`),
     );
     expect(oldest.tasks.map((one) => one.id)).toEqual([tasks[1]]);
+    expect(oldest.tasks[0]?.waiting).toContain('cache-check');
     expect(jsonAs<object>(await get('/v1/summaries/oldest', bob))).toEqual({ tasks: [] });
+  });
+
+  test('how long tasks ran is of their own containers, by their records', async () => {
+    const { id, tasks } = await makeScatter(1);
+    const record = {
+      startedMs: 8000,
+      endedMs: 8900,
+      executors: [],
+      outputs: [],
+      missingOutputs: [],
+    };
+    await attemptIn(world)(tasks[0] ?? '', {
+      ended: { outcome: 'succeeded', exitCode: 0, result: record },
+    });
+    const { steps } = jsonAs<{ steps: { step: string; mean_ms: number }[] }>(
+      await get(`/v1/scatters/${id}/steps`),
+    );
+    expect(steps.find(({ step }) => step === 'running')).toMatchObject({ mean_ms: 1000 });
   });
 
   test('the steps of a scatter have the mean and the longest time of its tasks', async () => {
@@ -210,8 +229,10 @@ describe('the fleet', () => {
     });
     expect(overview.drain.backlog).toBeGreaterThan(0);
     expect(overview.hold_up.stage).toBe('cache-check');
-    expect(overview.waiting).toMatchObject({ who: 'batchwell', batch: 0 });
-    expect(overview.owners[0]).toMatchObject({ owner: 'ada', tasks: overview.drain.backlog });
+    expect(overview.waiting).toMatchObject({ who: 'batchwell' });
+    expect(overview.owners[0]).toMatchObject({ owner: 'ada' });
+    const listed = overview.owners.reduce((sum, { tasks }) => sum + tasks, 0);
+    expect(listed + overview.other_tasks).toBe(overview.drain.backlog);
     const made = await post('/v1/tokens', { owner: 'eve', scopes: ['read'] });
     const eve = { authorization: `Bearer ${jsonAs<{ token: string }>(made).token}` };
     const seen = jsonAs<Overview>(await get('/v1/overview', eve));

@@ -8,7 +8,7 @@ import {
 } from '../../core/doctor/check-aws.ts';
 import { checkClocks } from '../../core/doctor/check-clock.ts';
 import { checkDatabase, type DatabaseFacts } from '../../core/doctor/check-database.ts';
-import { checkRedis, type RedisFacts } from '../../core/doctor/check-redis.ts';
+import { checkRates, checkRedis, type RedisFacts } from '../../core/doctor/check-redis.ts';
 import { explainTask, type TaskFacts } from '../../core/doctor/explain-task.ts';
 import { isIll, type Finding } from '../../core/doctor/finding.ts';
 
@@ -141,6 +141,16 @@ describe('a Redis', () => {
       'note stage poll: 2 messages were laid aside after errors',
     ]);
   });
+});
+
+test('a fleet that AWS throttles is noted', () => {
+  const rates = [
+    { what: 'AWS Batch', perSecond: 20, limit: 20 },
+    { what: 'SubmitJob', perSecond: 2.5, limit: 20 },
+  ];
+  expect(lines(checkRates(rates))).toEqual([
+    'note request rate of SubmitJob: 2.5 of 20 per second: AWS throttled the fleet',
+  ]);
 });
 
 test('clocks that differ by seconds are noted, and by minutes are wrong', () => {

@@ -18,6 +18,7 @@ const submission: OpenSubmissions = {
   isStarted: true,
   isHeldUp: false,
   open: 300,
+  running: 2,
   oldestMs: 40_000,
 };
 
@@ -46,7 +47,6 @@ it('an array of which two children run does not count as one that runs whole', (
     { loose: [], submissions: [submission] },
     {
       asked: new Map([[1, { vcpus: 4, gib: 8 }]]),
-      running: new Map([['spot', 2]]),
       rateOf: () => ({ vcpuHour: 1, gibHour: 0.5 }),
     },
   );

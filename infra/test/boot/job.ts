@@ -11,6 +11,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { renderScript, renderValues } from '../../../core/container/script.ts';
 import { scriptBeside, submissionPrefix } from '../../../core/files/s3-layout.ts';
+import { decodeResultKey } from '../../../core/result/result-key.ts';
+import { isStartKey } from '../../../core/result/start-key.ts';
 import { encodeManifest } from '../../../core/submission/manifest.ts';
 import { SECRET_VARIABLE } from '../../../core/submission/proof.ts';
 import { splitTask } from '../../../core/task/template.ts';
@@ -28,7 +30,7 @@ export interface PlayedJob {
   /** What the fleet puts into the environment of the container. */
   environment: Record<string, string>;
   log(name: string): Promise<string>;
-  /** Keys of result records. */
+  /** Keys of proven result records. */
   results(): Promise<string[]>;
   close(): Promise<void>;
 }
@@ -76,7 +78,9 @@ export async function playJob(script: string): Promise<PlayedJob> {
     async results() {
       const Prefix = `${SUBMISSION}results/`;
       const { Contents } = await client.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix }));
-      return (Contents ?? []).map(({ Key = '' }) => Key.slice(Prefix.length));
+      return (Contents ?? [])
+        .map(({ Key = '' }) => Key.slice(Prefix.length))
+        .filter((key) => !isStartKey(key) && decodeResultKey(SUBMISSION_SECRET, key) !== undefined);
     },
     async close() {
       client.destroy();

@@ -128,7 +128,7 @@ function converse(probe: Socket): Pick<Machine, 'ask' | 'nextBoot'> {
     if ('boot' in said) {
       booted.resolve();
       booted = Promise.withResolvers();
-    } else answers.get(said.id)?.(said);
+    } else answers.get(said.id)?.({ code: said.code, out: said.out });
   });
   return {
     nextBoot: () => booted.promise,

@@ -1,5 +1,5 @@
 /** The gauges and counters of the worker that counts for the fleet. */
-import { rateOf, type Asked } from '../../../core/cost/prices.ts';
+import { rateOf } from '../../../core/cost/prices.ts';
 import {
   loadByPlace,
   runningShares,
@@ -10,7 +10,6 @@ import {
 import { chooseOwners, labelOf, OTHER_OWNERS, sumByOwner } from '../../../core/fleet/owners.ts';
 import { stages } from '../../../core/places.ts';
 import { countFleet, readAsked } from '../../../db/fleet-count.ts';
-import { readJobCounts } from '../../../queues/job-counts.ts';
 import { readRedisMemory, takeUsage, type SentAmount } from '../../../queues/usage.ts';
 import type { Runtime } from '../../runtime.ts';
 
@@ -19,9 +18,6 @@ interface FleetGauges {
   /** Another worker counts now: a gauge of a minute ago would look like the present. */
   forget(): void;
 }
-
-/** A queue that nobody has polled for so long is not in use. */
-const FORGET_JOBS_MS = 5 * 60_000;
 
 export function createFleetGauges(runtime: Runtime): FleetGauges {
   const { metrics, database, queues, config } = runtime;
@@ -103,20 +99,13 @@ function setQueues({ metrics, nowMs }: Runtime, rows: FleetRows): void {
 }
 
 async function setRunning(
-  { metrics, database, queues, config, prices }: Runtime,
+  { metrics, database, config, prices }: Runtime,
   rows: FleetRows,
   named: ReadonlySet<string>,
 ): Promise<void> {
-  const withinMs = Math.max(FORGET_JOBS_MS, 4 * config.pollSlowestMs);
   const ids = new Set(rows.submissions.map(({ jobDefinitionId }) => jobDefinitionId));
-  const [asked, jobs]: [Map<number, Asked>, Awaited<ReturnType<typeof readJobCounts>>] =
-    await Promise.all([
-      readAsked(database.pool, [...ids]),
-      readJobCounts(queues.redis, config.redisPrefix, withinMs),
-    ]);
   const shares = runningShares(rows, {
-    asked,
-    running: new Map([...jobs].map(([queue, { running }]) => [queue, running])),
+    asked: await readAsked(database.pool, [...ids]),
     rateOf: (queue) => rateOf(prices, queue, config),
   });
   for (const [owner, sum] of sumByOwner(shares, named, ({ running }) => running))

@@ -178,7 +178,7 @@ async function buildRootVolume(folder: string): Promise<string> {
   mkdirSync(join(staged, 'batchwell/host'));
   writeFileSync(
     join(staged, 'batchwell/host/batchwell-disk'),
-    '#!/bin/sh\nf=/opt/batchwell\nexec $f/lib/ld.so --library-path $f/lib $f/bin/node --max-semi-space-size=2 $f/disk.mjs "$@"\n',
+    '#!/bin/sh\nf=/opt/batchwell\nexec $f/lib/ld.so --library-path $f/lib $f/bin/node --optimize-for-size --max-semi-space-size=1 $f/disk.mjs "$@"\n',
     { mode: 0o755 },
   );
   rmSync(image, { force: true });

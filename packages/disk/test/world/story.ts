@@ -50,7 +50,7 @@ export type Broken = (machine: Machine) => Machine;
 const INSTANCE = 'i-0a';
 const ZONE = 'eu-west-1a';
 const CALM_MS = 1_800_000;
-const QUIET_MS = 600_000;
+const QUIET_MS = 300_000;
 const MOST_CALLS = 6;
 
 class Crashed extends Error {}

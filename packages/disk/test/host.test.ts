@@ -1,0 +1,143 @@
+/** What touches the host, as far as no disk is needed for it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nvmeDevices } from '../host/devices.ts';
+import { readJournal, writeJournal } from '../host/journal-file.ts';
+import { kernelLog } from '../host/kernel-log.ts';
+import { takeLock } from '../host/lock.ts';
+import { run } from '../host/programs.ts';
+import { tasksAt } from '../host/real-machine.ts';
+import { emptyJournal } from '../rules/journal.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'batchwell-disk-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const at = (name: string): string => join(folder, name);
+
+function put(name: string, text: string): void {
+  mkdirSync(dirname(at(name)), { recursive: true });
+  writeFileSync(at(name), text);
+}
+
+describe('The journal on disk', () => {
+  it('is read as it was written, and leaves no other file.', () => {
+    const journal = { ...emptyJournal('i-1'), slowestGrowthMs: 70_000 };
+    writeJournal(at('state/journal.json'), journal);
+    expect(readJournal(at('state/journal.json'), 'i-1')).toEqual({ journal });
+    expect(readdirSync(at('state'))).toEqual(['journal.json']);
+  });
+
+  it('that is damaged, or of another host, is kept for people and begun anew.', () => {
+    for (const text of ['{"version": 1,', JSON.stringify(emptyJournal('i-2'))]) {
+      put('journal.json', text);
+      const { journal, isNew } = readJournal(at('journal.json'), 'i-1');
+      expect(journal).toEqual(emptyJournal('i-1'));
+      expect(isNew).toContain('not readable');
+      expect(readFileSync(at('journal.json.old'), 'utf8')).toBe(text);
+    }
+  });
+
+  it('that is missing is a new one.', () => {
+    expect(readJournal(at('none'), 'i-1').isNew).toBe('missing');
+  });
+});
+
+describe('The lock', () => {
+  it('keeps a second daemon out, until the first one has ended.', () => {
+    const first = takeLock(at('run/lock'));
+    expect(first).toBeTypeOf('number');
+    expect(takeLock(at('run/lock'))).toBeUndefined();
+    closeSync(first ?? -1);
+    const second = takeLock(at('run/lock'));
+    expect(second).toBeTypeOf('number');
+    closeSync(second ?? -1);
+  });
+
+  it('is held by a command of a daemon that was killed.', async () => {
+    const first = takeLock(at('lock'));
+    const command = spawn('sleep', ['60'], { stdio: ['ignore', 'ignore', 'ignore', first] });
+    await once(command, 'spawn');
+    closeSync(first ?? -1);
+    expect(takeLock(at('lock'))).toBeUndefined();
+    command.kill('SIGKILL');
+    await once(command, 'close');
+    const next = takeLock(at('lock'));
+    expect(next).toBeTypeOf('number');
+    closeSync(next ?? -1);
+  });
+});
+
+describe('A program of the host', () => {
+  it('that fails says so in its own words.', async () => {
+    expect(await run('sh', ['-c', 'echo no such device >&2; exit 5'])).toEqual({
+      code: 5,
+      out: '',
+      said: 'sh -c: no such device',
+    });
+  });
+
+  it('that is missing, or does not end, is an outcome like another.', async () => {
+    expect((await run('no-such-program', [])).said).toContain('ENOENT');
+    const late = await run('sleep', ['60'], { deadlineMs: 50 });
+    expect(late).toMatchObject({ code: null, said: 'sleep 60: did not end in 0.05 s' });
+  });
+});
+
+describe('Devices', () => {
+  it('are NVMe disks by number, with serial, model, and size; one that just goes is left out.', () => {
+    for (const [name, serial] of [
+      ['nvme10n1', 'vol0b'],
+      ['nvme2n1', 'vol0a'],
+    ]) {
+      put(`block/${name}/device/serial`, `${serial}      \n`);
+      put(`block/${name}/device/model`, 'Amazon Elastic Block Store              \n');
+      put(`block/${name}/size`, '2097152\n');
+    }
+    put('block/nvme3n1/device/serial', 'vol0c\n');
+    put('block/sda/size', '8\n');
+    put('block/nvme2n1p1/size', '8\n');
+    const model = 'Amazon Elastic Block Store';
+    expect(nvmeDevices(folder)).toEqual([
+      { path: '/dev/nvme2n1', serial: 'vol0a', model, sizeBytes: 1_073_741_824 },
+      { path: '/dev/nvme10n1', serial: 'vol0b', model, sizeBytes: 1_073_741_824 },
+    ]);
+  });
+});
+
+describe('The cgroup of the tasks', () => {
+  it('is frozen, running, or missing.', () => {
+    put('frozen', '1\n');
+    put('running', '0\n');
+    expect(['frozen', 'running', 'none'].map((name) => tasksAt(at(name)))).toEqual([
+      'frozen',
+      'running',
+      'missing',
+    ]);
+  });
+});
+
+describe('The log of the kernel', () => {
+  it('tells the first error of a device once, and nothing where it cannot be read.', () => {
+    put('kmsg', '3,1,1,-;I/O error, dev nvme2n1, sector 5\n');
+    const log = kernelLog(at('kmsg'));
+    expect(log.errorAbout(['nvme2n1'])).toBe('I/O error, dev nvme2n1, sector 5');
+    expect(log.errorAbout(['nvme2n1'])).toBeNull();
+    log.close();
+    expect(kernelLog(at('none')).errorAbout(['nvme2n1'])).toBeNull();
+  });
+});
