@@ -23,7 +23,7 @@ const SKIPPED: readonly Skipped[] = [
   { starts: 'npm run batchwell -- up', why: 'the test has started it' },
   { starts: 'git clone', why: 'the repository is here; the demo has a test of its own' },
   { starts: 'npx ./batchwell', why: 'test/flow/packed.test.ts packs, installs and runs it' },
-  { starts: 'npm run build:host', why: 'needs an AWS account' },
+  { starts: 'npm run aws:deploy', why: 'needs an AWS account' },
 ];
 
 /** In each run, and in long runs only. Docs that are not named have no block of sh that could run here. */
@@ -33,6 +33,9 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'docs/producers.md': 'examples/producers have a test of their own (tes-clients, stack)',
   'docs/cromwell.md': 'needs Cromwell; test/flow/cromwell*.test.ts run its programs',
   'docs/security.md': 'needs an API with tokens; test/flow/api-access.test.ts has one',
+  'docs/disks.md': 'needs a host with the disk daemon; packages/disk/test runs its commands',
+  'docs/runbook.md':
+    'needs an admin token, and hosts with disks; test/flow/api-*.test.ts call the routes',
   'docs/job-events.md': 'a setting, no command',
   'docs/scaling.md': 'a setting, no command',
   'docs/task-script.md': 'a script as the fleet writes it; test/contract/stager*.test.ts run such',
