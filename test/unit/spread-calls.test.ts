@@ -33,10 +33,8 @@ const SHORT: Readonly<Record<string, string>> = {
   'packages/local-aws/s3/write-object.ts: document': 'S3 allows 1,000 keys in a request',
   'packages/local-aws/s3/xml.ts: element': 'the fields of an error',
   'queues/fleet-time.ts: createRedisBackend': 'the arguments of a constructor',
-  'queues/fleet-workers.ts: eval': 'two keys',
   'scripts/diagram.ts: push': 'the moves of core/places.ts',
   'telemetry/log.ts: apply': 'the arguments of a log call',
-  'web/model/timeline.ts: max': 'the spans of one task',
 };
 
 const OTHERS = /(^|\/)test\/|^bench\/|^examples\/|^db\/migrations\//;
