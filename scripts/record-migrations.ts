@@ -23,8 +23,6 @@ import {
 const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
 const FILLED = fileURLToPath(new URL('../test/fixtures/migrations/', import.meta.url));
 
-const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
-
 const refresh = process.argv.includes('--refresh');
 const migrations = readMigrations();
 const recorded = JSON.parse(await readFile(RECORD_FILE, 'utf8').catch(() => '[]')) as Recorded[];
