@@ -2,7 +2,7 @@
  * `batchwell up` leaves a note of where its servers are, so that other commands on the same machine
  * find its S3 and its database without a setting. Only its own user can read it.
  */
-import { chmod, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,13 +20,20 @@ const noteOf = (port: string): string => join(folder(), `${port}.json`);
 
 const OF_STACKS = /^(AWS|BATCHWELL|DATABASE|REDIS)_/;
 
-/** Returns what takes the note away again. */
+/** In the folder of a stack that is deleted with it, also when it is killed. */
+const NOTE = 'stack.json';
+
+/**
+ * Returns what takes the note away again.
+ * @param ownFolder of a stack whose folder is temporary
+ */
 export async function noteStack(
   apiUrl: string,
   environment: NodeJS.ProcessEnv,
+  ownFolder?: string,
 ): Promise<() => Promise<void>> {
-  await mkdir(folder(), { recursive: true, mode: 0o700 });
-  if (!(await isOwn(folder()))) return async () => undefined;
+  if (ownFolder === undefined) await mkdir(folder(), { recursive: true, mode: 0o700 });
+  if (!(await isOwn(ownFolder ?? folder()))) return async () => undefined;
   const note: StackNote = {
     pid: process.pid,
     apiUrl,
@@ -36,7 +43,7 @@ export async function noteStack(
       ),
     ),
   };
-  const file = noteOf(new URL(apiUrl).port);
+  const file = ownFolder === undefined ? noteOf(new URL(apiUrl).port) : join(ownFolder, NOTE);
   await rm(file, { force: true });
   await writeFile(file, JSON.stringify(note), { mode: 0o600 });
   await chmod(file, 0o600);
@@ -61,8 +68,20 @@ export async function findStack(apiUrl: string): Promise<FoundStack | undefined>
   if (!URL.canParse(apiUrl)) return undefined;
   const { hostname, port } = new URL(apiUrl);
   if (!LOOPBACK.has(hostname) || port === '') return undefined;
-  const file = noteOf(port);
-  if (!(await isOwn(folder())) || !(await isOwn(file))) return undefined;
+  const temporary = (await readdir(tmpdir())).filter((name) => name.startsWith('batchwell-'));
+  const places = [
+    [folder(), noteOf(port)] as const,
+    ...temporary.map((name) => [join(tmpdir(), name), join(tmpdir(), name, NOTE)] as const),
+  ];
+  for (const [place, file] of places) {
+    const note = await readNote(place, file);
+    if (note && new URL(note.apiUrl).port === port) return note;
+  }
+  return undefined;
+}
+
+async function readNote(place: string, file: string): Promise<StackNote | undefined> {
+  if (!(await isOwn(file)) || !(await isOwn(place))) return undefined;
   try {
     const note = JSON.parse(await readFile(file, 'utf8')) as StackNote;
     return isAlive(note.pid) ? note : undefined;

@@ -29,7 +29,11 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<ExitCo
     ...portOf(options, terminal),
   };
   const stack = await startStack(stackOptions).finally(() => progress.end());
-  const forget = await noteStack(stack.apiUrl, stack.environment);
+  const forget = await noteStack(
+    stack.apiUrl,
+    stack.environment,
+    options.keepData === undefined ? stack.folder : undefined,
+  );
   try {
     printLine(terminal.out, describeStack(stack));
     printLine(terminal.out, howToReachS3(stack));

@@ -215,6 +215,6 @@ function printMeasurements(
 async function keepRunning(stack: Stack, terminal: Terminal): Promise<ExitCode> {
   printLine(terminal.out, `\nStill running:\n${describeStack(stack)}\n`);
   printLine(terminal.out, 'Press Ctrl-C to stop all services and delete their data.');
-  const forget = await noteStack(stack.apiUrl, stack.environment);
+  const forget = await noteStack(stack.apiUrl, stack.environment, stack.folder);
   return untilInterrupted(stack, terminal).finally(forget);
 }

@@ -219,8 +219,8 @@ describe('on one running stack', () => {
         task('true', { inputs: [{ url, path: '/in/text' }] }),
       );
       expect(ran.code).toBe(1);
-      expect(ran.out).toMatch(/state +EXECUTOR_ERROR/);
-      expect(ran.out).toContain(url);
+      expect(ran.err).toContain('EXECUTOR_ERROR');
+      expect(ran.err).toContain(url);
     },
     SLOW_MS,
   );
