@@ -70,21 +70,23 @@ function decideBrake(
   policy: Policy,
   nowMs: number,
 ): Action | undefined {
-  const { brake, brakeSpentMs } = journal;
+  const { brake } = journal;
   const belowBytes = brake?.belowBytes ?? brakeBelowBytes(facts, policy);
   const isShort = facts.fileSystem.freeBytes < belowBytes;
   if (brake === null) {
     if (facts.tasks === 'frozen') return { do: 'release', reason: 'not ours' };
     if (!isShort || !waitsForRoom(facts, journal, policy)) return undefined;
-    return brakeSpentMs !== null && nowMs - brakeSpentMs < BRAKE_AGAIN_MS
-      ? undefined
-      : pullBrake(facts, belowBytes);
+    return isSpent(journal, facts, nowMs) ? undefined : pullBrake(facts, belowBytes);
   }
   if (!isShort) return { do: 'release', reason: 'grown' };
   if (nowMs - brake.sinceMs >= BRAKE_MS) return { do: 'release', reason: 'spent' };
   // A crash between the journal and the cgroup.
   return facts.tasks === 'running' ? { do: 'brake', belowBytes } : undefined;
 }
+
+/** It was held for as long as it may be. A disk that stays full at its limit holds nobody up again. */
+const isSpent = ({ brakeSpentMs }: Journal, { bytesPerSecond }: Facts, nowMs: number): boolean =>
+  brakeSpentMs !== null && (nowMs - brakeSpentMs < BRAKE_AGAIN_MS || bytesPerSecond === 0);
 
 function pullBrake({ tasks, warned }: Facts, belowBytes: number): Action | undefined {
   if (tasks === 'running') return { do: 'brake', belowBytes };

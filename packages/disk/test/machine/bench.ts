@@ -133,7 +133,7 @@ cd /var/lib/docker
 i=$(ls -d f* 2>/dev/null | wc -l)
 while [ ! -e /tmp/stop ]; do
   i=$((i + 1))
-  if yes "$i" | head -c ${FILE_BYTES} 2>/tmp/full >f$i && fsync f$i; then
+  if yes "$i" | dd of=f$i bs=1M count=${FILE_BYTES / 1_048_576} iflag=fullblock conv=fsync 2>/tmp/full; then
     echo $i >>/root-volume/state/written
   else
     echo "f$i: $(cat /tmp/full)" >>/root-volume/state/full
