@@ -82,7 +82,13 @@ describe('a new task', () => {
       zones: ['a'],
       backend_parameters: { queue: 'fast' },
     });
-    expect(basic.logs).toEqual([{ logs: [{ exit_code: -1 }, { exit_code: -1 }], outputs: [] }]);
+    expect(basic.logs).toMatchObject([
+      {
+        logs: [{ exit_code: -1 }, { exit_code: -1 }],
+        metadata: { waiting_for: 'worker' },
+        outputs: [],
+      },
+    ]);
     const full = await get(id, 'FULL');
     expect(full.inputs![1]!.content).toBe('echo hi');
     expect(full.logs[0]!.system_logs).toEqual(WARNINGS);
@@ -246,7 +252,13 @@ describe('a finished task', () => {
     expect(full.logs[1]).toEqual({
       start_time: '1970-01-01T00:00:06.000Z',
       end_time: '1970-01-01T00:00:08.000Z',
-      metadata: { attempt: '2', submission: key, queue: 'fast', batch_job_id: 'job-1:1' },
+      metadata: {
+        attempt: '2',
+        submission: key,
+        queue: 'fast',
+        batch_job_id: 'job-1:1',
+        wall_seconds: '0.2',
+      },
       logs: [
         {
           exit_code: 3,
