@@ -150,7 +150,7 @@ describe('batchwell events', () => {
     );
     await endTasks(world.database, ids);
     const text = await run(['events', id], { environment: environment() });
-    expect(text.out).toContain(`${id}  2/2 ended: done 2\n`);
+    expect(text.out).toContain(`${id}  2/2 ended: 2 done\n`);
     const json = await run(['events', id, '--json'], { environment: environment() });
     expect(
       json.out

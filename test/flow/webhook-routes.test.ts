@@ -152,6 +152,7 @@ describe('the routes of webhooks', () => {
 test('batchwell webhook creates a webhook, pings it, lists its deliveries and deletes it', async () => {
   const cli = (...words: string[]) =>
     run(['webhook', ...words], {
+      columns: 200,
       environment: { BATCHWELL_URL: api.url, BATCHWELL_TOKEN: 'ann-token' },
     });
   receiver.answers.set('/cli', 500);
