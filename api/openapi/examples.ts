@@ -1,4 +1,5 @@
 /** Examples of requests and replies, by operation. A test holds them to the schemas beside them. */
+import { fleetExamples } from './fleet-examples.ts';
 
 interface Example {
   body?: object;
@@ -141,6 +142,7 @@ const webhook = {
 };
 
 export const examples: Readonly<Record<string, Example>> = {
+  ...fleetExamples,
   GetServiceInfo: { reply: serviceInfo },
   CreateTask: { body: task, reply: { id: TASK } },
   ListTasks: {

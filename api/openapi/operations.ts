@@ -58,6 +58,22 @@ const own: Readonly<Record<string, string>> = {
   'post /v1/webhooks/{id}:ping': 'PingWebhook',
   'get /v1/webhooks/{id}/deliveries': 'ListDeliveries',
   'post /v1/webhooks/{id}/deliveries/{delivery}:redeliver': 'Redeliver',
+  'get /v1/session': 'GetSession',
+  'get /v1/overview': 'GetOverview',
+  'get /v1/summaries': 'ListSummaries',
+  'get /v1/summaries/oldest': 'ListOldestSummaries',
+  'get /v1/tasks/{id}/summary': 'GetTaskSummary',
+  'get /v1/failures': 'ListFailures',
+  'get /v1/scatters/{id}/steps': 'GetScatterSteps',
+  'post /v1/scatters/{id}:retry': 'RetryScatter',
+  'post /v1/tasks/{id}:retry': 'RetryTask',
+  'post /v1/stages/{stage}:pause': 'PauseStage',
+  'post /v1/stages/{stage}:resume': 'ResumeStage',
+  'get /v1/workers': 'ListWorkers',
+  'post /v1/workers/{id}:drain': 'DrainWorker',
+  'post /v1/workers/{id}:resume': 'ResumeWorker',
+  'get /v1/messages': 'ListLaidAsideMessages',
+  'post /v1/messages:retry': 'RetryMessages',
 };
 
 /** @param path as in the document; undefined for an operation that nobody has named */

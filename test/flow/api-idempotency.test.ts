@@ -117,7 +117,7 @@ test('a key is forgotten after its retention time', async () => {
   const runtime = {
     database: world.database,
     config: world.config,
-    queues: { nudge: async () => undefined },
+    queues: { nudge: async () => undefined, byStage: world.queues.byStage },
     metrics: createMetrics(),
     log: { info: () => undefined },
     nowMs: () => Date.now() + world.config.idempotencyMs + 60_000,
