@@ -213,12 +213,9 @@ test('250 jobs are described in three requests, and every request is counted by 
   fault({ kind: 'throttle', times: 1 });
   await edge.batch.submit(request);
   const counted = (await edge.metrics.awsRequests.get()).values
-    .filter(({ labels }) => labels['operation'] === 'SubmitJob')
+    .filter(({ labels, value }) => labels['operation'] === 'SubmitJob' && value > 0)
     .map(({ labels, value }) => [labels['code'], value]);
-  expect(counted).toEqual([
-    ['200', 3],
-    ['429', 1],
-  ]);
+  expect(Object.fromEntries(counted)).toEqual({ 200: 3, 429: 1 });
 });
 
 test('a closed client leaves no socket that would keep a process alive', async () => {

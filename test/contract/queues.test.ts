@@ -246,6 +246,7 @@ test('the depth of a queue shows what waits and for how long', async () => {
     active: 0,
     failed: 0,
     oldestMs: 0,
+    overdue: 0,
   });
   await queues.nudge(taskNudges('cache-check', [1, 2, 3], 1));
   await queues.nudge(taskNudges('cache-check', [4], 1), 60_000);

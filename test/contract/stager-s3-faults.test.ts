@@ -21,7 +21,8 @@ describe('the stager with a faulty S3', () => {
     const met = new Set<string>();
     world.s3.fault = (request, reply, name) => {
       const key = `${request.method} ${name}`;
-      if (met.has(key)) return false;
+      // Nobody waits for the object that tells a start.
+      if (met.has(key) || name.includes('.start.')) return false;
       met.add(key);
       if (met.size % 2) request.socket.destroy();
       else
