@@ -1,6 +1,12 @@
 /** Cases that `npm run test:long` adds: `npm test` has nine minutes. */
 export const isLong = process.env['BATCHWELL_TESTS'] === 'long';
 
+const everyNth =
+  (n: number) =>
+  <T>(cases: readonly T[]): T[] =>
+    cases.filter((_, at) => isLong || at % n === 0);
+
 /** All of them in a long run; every second one otherwise. */
-export const everySecond = <T>(cases: readonly T[]): T[] =>
-  cases.filter((_, at) => isLong || at % 2 === 0);
+export const everySecond = everyNth(2);
+/** The same with every third. */
+export const everyThird = everyNth(3);

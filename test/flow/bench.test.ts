@@ -110,18 +110,21 @@ it('bench drain reports the end of scatters whose containers have all ended befo
   expectNumbers(row, [...USAGE, 'finalize messages']);
 });
 
-it('bench hits reports no submission for a hit, and one CopyObject for each copy', async () => {
-  const rows = await run('hits');
-  expect(rows[`${TASKS} wide, first time`]).toMatchObject({ submissions: 1 });
-  const [reference, copy] = [rows[`${TASKS} wide, reference 1`], rows[`${TASKS} wide, copy 1`]];
-  for (const row of [reference, copy]) {
-    expect(row).not.toHaveProperty('batch.SubmitJob');
-    expect(row?.['hits/s']).toBeGreaterThan(0);
-    expectNumbers(row, USAGE);
-  }
-  expect(reference).not.toHaveProperty('s3.CopyObject');
-  expect(copy).toMatchObject({ 's3.CopyObject': TASKS });
-});
+it.runIf(isLong)(
+  'bench hits reports no submission for a hit, and one CopyObject for each copy',
+  async () => {
+    const rows = await run('hits');
+    expect(rows[`${TASKS} wide, first time`]).toMatchObject({ submissions: 1 });
+    const [reference, copy] = [rows[`${TASKS} wide, reference 1`], rows[`${TASKS} wide, copy 1`]];
+    for (const row of [reference, copy]) {
+      expect(row).not.toHaveProperty('batch.SubmitJob');
+      expect(row?.['hits/s']).toBeGreaterThan(0);
+      expectNumbers(row, USAGE);
+    }
+    expect(reference).not.toHaveProperty('s3.CopyObject');
+    expect(copy).toMatchObject({ 's3.CopyObject': TASKS });
+  },
+);
 
 it('bench flights reports one run for equal tasks, and a run and then a hit for each equal row', async () => {
   const rows = await run('flights');
@@ -164,19 +167,22 @@ it.runIf(isLong)(
   },
 );
 
-it('bench singles reports accepted posts, reads, and how posts are packed', async () => {
-  const { options } = parseOptions(['singles', '--connections', '2']);
-  const rows = await benches.singles.run({ ...options, seconds: 0.2, openWorld: openShared });
-  for (const name of ['POST, no workers', 'GET MINIMAL', 'POST, workers draining']) {
-    expect(rows[name]?.['answers'], name).toBeGreaterThan(0);
-    expectNumbers(rows[name], [...USAGE, 'per second', 'answer p99 ms']);
-  }
-  const packed = rows['POST, workers draining'];
-  expect(packed?.['submissions']).toBeGreaterThan(0);
-  expect(packed?.['tasks/submission']).toBeGreaterThanOrEqual(1);
-});
+it.runIf(isLong)(
+  'bench singles reports accepted posts, reads, and how posts are packed',
+  async () => {
+    const { options } = parseOptions(['singles', '--connections', '2']);
+    const rows = await benches.singles.run({ ...options, seconds: 0.2, openWorld: openShared });
+    for (const name of ['POST, no workers', 'GET MINIMAL', 'POST, workers draining']) {
+      expect(rows[name]?.['answers'], name).toBeGreaterThan(0);
+      expectNumbers(rows[name], [...USAGE, 'per second', 'answer p99 ms']);
+    }
+    const packed = rows['POST, workers draining'];
+    expect(packed?.['submissions']).toBeGreaterThan(0);
+    expect(packed?.['tasks/submission']).toBeGreaterThanOrEqual(1);
+  },
+);
 
-it('bench events reports every event that every listener hears', async () => {
+it.runIf(isLong)('bench events reports every event that every listener hears', async () => {
   const rows = await run('events');
   const heard = Object.fromEntries(
     Object.entries(rows).map(([name, row]) => [name, row['events heard']]),

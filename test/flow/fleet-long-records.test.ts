@@ -92,27 +92,35 @@ test('a long record that is gone or changed before finalize fails its own task w
   );
 });
 
-test('a long record of a failed command keeps its exit code and its reason', async () => {
-  const executors = [{ exitCode: 9, startedMs: 1_790_000_000_000, endedMs: 1_790_000_001_000 }];
-  world.behave(() => ({ work: async () => longRecord({ executors }) }));
-  const [ended] = await world.ended(await world.accept([longTask('long')]));
-  expect(ended).toMatchObject({ place: 'failed', failureCode: 'executor-failed' });
-  expect(ended?.failure).toContain('exited with code 9');
-});
+test.runIf(isLong)(
+  'a long record of a failed command keeps its exit code and its reason',
+  async () => {
+    const executors = [{ exitCode: 9, startedMs: 1_790_000_000_000, endedMs: 1_790_000_001_000 }];
+    world.behave(() => ({ work: async () => longRecord({ executors }) }));
+    const [ended] = await world.ended(await world.accept([longTask('long')]));
+    expect(ended).toMatchObject({ place: 'failed', failureCode: 'executor-failed' });
+    expect(ended?.failure).toContain('exited with code 9');
+  },
+);
 
-test('20,000 declared outputs that were not written give 100 warnings and a count', async () => {
-  const outputs = Array.from({ length: 20_000 }, (_, at) => ({
-    url: `s3://data/m/${at}`,
-    path: `/out/${at}`,
-    type: 'FILE' as const,
-  }));
-  const missing = outputs.map((_, at) => at);
-  world.behave(() => ({ work: async () => longRecord({ outputs: [], missingOutputs: missing }) }));
-  const [ended] = await world.ended(
-    await world.accept([newTask('missing', { spec: { outputs } })]),
-  );
-  expect(ended?.place).toBe('done');
-  const warnings = JSON.parse(ended?.warnings ?? '[]') as string[];
-  expect(warnings).toHaveLength(101);
-  expect(warnings.at(-1)).toBe('19900 more warnings are not shown.');
-});
+test.runIf(isLong)(
+  '20,000 declared outputs that were not written give 100 warnings and a count',
+  async () => {
+    const outputs = Array.from({ length: 20_000 }, (_, at) => ({
+      url: `s3://data/m/${at}`,
+      path: `/out/${at}`,
+      type: 'FILE' as const,
+    }));
+    const missing = outputs.map((_, at) => at);
+    world.behave(() => ({
+      work: async () => longRecord({ outputs: [], missingOutputs: missing }),
+    }));
+    const [ended] = await world.ended(
+      await world.accept([newTask('missing', { spec: { outputs } })]),
+    );
+    expect(ended?.place).toBe('done');
+    const warnings = JSON.parse(ended?.warnings ?? '[]') as string[];
+    expect(warnings).toHaveLength(101);
+    expect(warnings.at(-1)).toBe('19900 more warnings are not shown.');
+  },
+);

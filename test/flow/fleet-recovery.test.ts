@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import type { RetryDecision } from '../../core/retry/decide-retry.ts';
 import type { OpenAttempt } from '../../db/attempts.ts';
 import { applyPolled } from '../../workers/stages/poll/apply.ts';
@@ -55,7 +56,7 @@ describe('several workers', () => {
     expect(Math.min(...worked)).toBeGreaterThan(0);
   });
 
-  test('a worker that is closed while busy loses nothing', async () => {
+  test.runIf(isLong)('a worker that is closed while busy loses nothing', async () => {
     const leaving = await world.startWorkers();
     world.behave(() => ({ durationMs: 20 }));
     const ids = await world.accept(
