@@ -23,7 +23,7 @@ const scatter = (run: string) =>
     }),
   );
 
-// Which of three neighbours kills a worker makes little difference; `npm run test:crash` kills at each.
+// Which of three neighbours kills a worker makes little difference; `npm run test:long` kills at each.
 test.each(everyThird(crashPoints))(
   'a worker that is killed at %s loses nothing, and another worker carries on',
   async (crashPoint) => {
