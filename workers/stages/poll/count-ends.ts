@@ -15,7 +15,9 @@ const known = new Map<string, Asked>();
 
 async function askedOf(runtime: Runtime, id: number): Promise<Asked | undefined> {
   const key = `${runtime.installation} ${id}`;
-  const found = known.get(key) ?? (await readAsked(runtime.database.pool, [id])).get(id);
+  // A count that is missed must not delay the tasks that have ended.
+  const read = () => readAsked(runtime.database.pool, [id]).catch(() => undefined);
+  const found = known.get(key) ?? (await read())?.get(id);
   if (known.size >= MOST_DEFINITIONS) known.clear();
   if (found) known.set(key, found);
   return found;
