@@ -1,7 +1,9 @@
 /** aws:teardown: deletes the stacks in the order in which nothing is in use, and says what stays. */
 import { ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
 import { stackNames, type Deployment } from './deployment.ts';
-import { Refusal } from './errors.ts';
+import { ec2ClientOver } from '../../packages/disk/ec2/client.ts';
+import { sweep } from '../../packages/disk/sweep.ts';
+import { messageOf, Refusal } from './errors.ts';
 import { deleteStack, explainFailure, follow, readStack, type StackState } from './follow.ts';
 import { isInProgress } from './status.ts';
 
@@ -52,7 +54,23 @@ export async function tearDown(deployment: Deployment, yes: boolean): Promise<vo
   );
   if (!yes) throw new Refusal('Nothing was deleted. Run it again with --yes to delete.');
   for (const one of goes) await removeStack(deployment, one);
+  if (goes.some(({ name }) => name === names.core)) await sweepVolumes(deployment, names.core);
   say('Done. What stays is listed above.');
+}
+
+// The clock of EC2 may be ahead of this one.
+const TWO_HOURS_MS = 7_200_000;
+
+/** Volumes that the hosts' disks left behind. No host is left, so that young ones are nobody's either. */
+async function sweepVolumes({ clients, say }: Deployment, stack: string): Promise<void> {
+  const client = ec2ClientOver(clients.ec2);
+  await sweep(client, { stack, isDryRun: false, nowMs: Date.now() + TWO_HOURS_MS, say }).catch(
+    (error: unknown) =>
+      say(
+        `Volumes of hosts were not looked for: ${messageOf(error)} ` +
+          `\`npm run batchwell-disk -- sweep --stack ${stack} --region REGION --delete\` does it later.`,
+      ),
+  );
 }
 
 async function listKept({ clients }: Deployment, { id }: StackState): Promise<Kept[]> {

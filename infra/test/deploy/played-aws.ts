@@ -42,6 +42,8 @@ export async function playAws() {
     /** Errors that come before anything else: the action, and the code of its error. */
     faults: [] as { action: string; code: string; message?: string }[],
     vpcs: {} as Record<string, { cidr: string; subnets: Subnet[] }>,
+    /** Those that no host uses, with the stack of their tag. */
+    volumes: new Map<string, string>(),
     images: new Map<string, string>(),
     linkedRoles: new Set<string>(),
     /** What the container engine pushed: one line each. */
@@ -120,7 +122,8 @@ function errorBody({ code, message }: Refused, action: string, isJson: boolean):
   return `<ErrorResponse>${xml({ Error: { Type: 'Sender', ...error }, RequestId: '1' })}</ErrorResponse>`;
 }
 
-const isEc2 = (action: string): boolean => /^Describe(Vpcs|Subnets|RouteTables)$/.test(action);
+const isEc2 = (action: string): boolean =>
+  /^(Describe(Vpcs|Subnets|RouteTables|Volumes)|DeleteVolume)$/.test(action);
 
 function queryAnswer(aws: PlayedAws, action: string, form: URLSearchParams): string {
   if (isEc2(action))
@@ -144,7 +147,26 @@ function otherAnswer(aws: PlayedAws, action: string, form: URLSearchParams): Xml
   return { Role: { RoleName: service } };
 }
 
-function ec2Answer({ vpcs }: PlayedAws, action: string, form: URLSearchParams): Xml {
+function volumeAnswer({ volumes }: PlayedAws, action: string, form: URLSearchParams): Xml {
+  if (action === 'DeleteVolume') {
+    volumes.delete(form.get('VolumeId') ?? '');
+    return { return: 'true' };
+  }
+  return {
+    volumeSet: [...volumes].map(([volumeId, stack]) => ({
+      volumeId,
+      size: '100',
+      status: 'available',
+      availabilityZone: 'eu-west-1a',
+      createTime: new Date().toISOString(),
+      tagSet: [{ key: 'batchwell:disk', value: stack }],
+    })),
+  };
+}
+
+function ec2Answer(aws: PlayedAws, action: string, form: URLSearchParams): Xml {
+  if (action.includes('Volume')) return volumeAnswer(aws, action, form);
+  const { vpcs } = aws;
   const [filter] = listOf(form, 'Filter');
   const wanted = form.get('Filter.1.Value.1');
   const subnetIds = listOf(form, 'SubnetId').flatMap((one) => Object.values(one));

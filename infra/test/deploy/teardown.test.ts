@@ -42,6 +42,15 @@ it('It deletes in the order in which nothing is in use, and keeps the network of
   expect(out).toContain('kept     WorkBucket (AWS::S3::Bucket)');
 });
 
+it('Volumes that hosts left behind go too, and those of other stacks stay.', async () => {
+  await deploy('--core-only');
+  aws.volumes.set('vol-ours', 'batchwell').set('vol-theirs', 'another');
+  const { code, out } = await tearDown('--yes');
+  expect(code).toBe(0);
+  expect(out).toContain('vol-ours (100 GiB, eu-west-1a) is deleted.');
+  expect([...aws.volumes.keys()]).toEqual(['vol-theirs']);
+});
+
 it('Without a database the network goes too.', async () => {
   await deploy('--core-only');
   expect((await tearDown('--yes')).code).toBe(0);

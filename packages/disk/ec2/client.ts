@@ -16,10 +16,9 @@ const patience = (): { abortSignal: AbortSignal } => ({
   abortSignal: AbortSignal.timeout(ANSWER_MS),
 });
 
-/** Pages of a describe count as one request in the journal, but not for EC2. */
 export function ec2Client(region: string): Ec2Client {
   let opened: Opened | undefined;
-  const open = async (): Promise<Opened> => {
+  return clientOf(async () => {
     if (opened) return opened;
     const sdk = await import('@aws-sdk/client-ec2');
     // Retries are decided in rules/, where deadlines and the brake are known.
@@ -30,7 +29,15 @@ export function ec2Client(region: string): Ec2Client {
     });
     opened = { sdk, client };
     return opened;
-  };
+  });
+}
+
+/** For who has a client of the SDK already, with its own credentials and retries. */
+export const ec2ClientOver = (client: Sdk.EC2Client): Ec2Client =>
+  clientOf(async () => ({ sdk: await import('@aws-sdk/client-ec2'), client }));
+
+/** Pages of a describe count as one request in the journal, but not for EC2. */
+function clientOf(open: () => Promise<Opened>): Ec2Client {
   return {
     createVolume: async (volume) => {
       const { sdk, client } = await open();
