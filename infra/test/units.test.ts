@@ -1,6 +1,7 @@
 /** The units of hosts, read by systemd itself. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHost, type Host } from './host-world.ts';
 
@@ -18,6 +19,14 @@ describe.skipIf(isMissing)('systemd-analyze verify', () => {
       recursive: true,
       verbatimSymlinks: true,
     });
+    // As the host release brings them.
+    cpSync(
+      fileURLToPath(new URL('../host/release', import.meta.url)),
+      host.path('opt/batchwell/host'),
+      {
+        recursive: true,
+      },
+    );
     mkdirSync(host.path('bin'));
     for (const program of ['sleep', 'true']) cpSync(`/bin/${program}`, host.path(`bin/${program}`));
     for (const unit of ['docker', 'containerd', 'ecs'])
