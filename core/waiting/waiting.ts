@@ -1,7 +1,7 @@
 /** Why a task that does not run waits, and since when. Pure: from facts to a value. */
 import type { Place } from '../places.ts';
 import { wordsIn } from '../submission/waiting-reason.ts';
-import type { AwsWait } from './aws-waits.ts';
+import { awsWaits, type AwsWait } from './aws-waits.ts';
 
 /**
  * Beside what AWS does:
@@ -23,14 +23,8 @@ export const waitingKinds = [
   'equal-call',
   'retry-pause',
   'submission',
-  'permission',
-  'queue-disabled',
-  'network',
-  'throttling',
-  'settling',
-  'misconfiguration',
-  'capacity',
-] as const satisfies readonly (AwsWait | string)[];
+  ...awsWaits,
+] as const;
 export type WaitingKind = (typeof waitingKinds)[number];
 
 export interface Waiting {
