@@ -28,7 +28,7 @@ import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { LogObjects } from './tasks/logs.ts';
 import { withImages } from './tasks/images.ts';
-import { openPrices } from './prices.ts';
+import { openPrices } from '../price-file.ts';
 import { watchInstallation } from './watch-installation.ts';
 
 export interface RunningApi {

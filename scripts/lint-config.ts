@@ -59,7 +59,12 @@ const CORE_GLOBALS = [
   'queueMicrotask',
 ];
 
-const folders = [...rooms.map(({ folder }) => folder), ...unboundFolders, 'config.ts'];
+const folders = [
+  ...rooms.map(({ folder }) => folder),
+  ...unboundFolders,
+  'config.ts',
+  'price-file.ts',
+];
 
 /** Any number of steps up, then into a room. A glob such as `**\/db/**` does not match `../../db/x.ts`. */
 function pathInto(names: readonly string[]): string {

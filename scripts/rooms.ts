@@ -70,7 +70,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'workers',
-    rooms: ['core', ...EDGES, 'config.ts', 'package.json'],
+    rooms: ['core', ...EDGES, 'config.ts', 'price-file.ts', 'package.json'],
     packages: [NODE],
     reason: 'Workers and the API scale separately. The SDK stops at aws/, the ORM at db/.',
     exceptions: [
@@ -83,7 +83,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'api',
-    rooms: ['core', ...EDGES, 'config.ts', 'package.json'],
+    rooms: ['core', ...EDGES, 'config.ts', 'price-file.ts', 'package.json'],
     packages: [NODE, 'fastify', '@fastify/*', '@bull-board/*', 'typebox', 'jose', 'prom-client'],
     reason: 'Workers and the API scale separately. BullMQ stops at queues/, the SDK at aws/.',
   },
@@ -93,6 +93,7 @@ export const rooms: readonly Room[] = [
       'core',
       ...EDGES,
       'config.ts',
+      'price-file.ts',
       'package.json',
       'workers',
       'api',

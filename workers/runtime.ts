@@ -30,7 +30,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createUsage, type Usage } from '../telemetry/usage.ts';
 import type { CrashPoint } from './crash-points.ts';
-import { openPrices } from './prices.ts';
+import { openPrices } from '../price-file.ts';
 
 export interface Runtime {
   config: Config;

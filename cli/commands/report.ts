@@ -1,8 +1,8 @@
 /** `report`: one HTML file about a scatter. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { BatchwellError } from '../../packages/client/client.ts';
-import { readConfig, type Config } from '../../config.ts';
-import { builtInPrices, readPrices, type Prices } from '../../core/cost/prices.ts';
+import { readConfig } from '../../config.ts';
+import { openPrices } from '../../price-file.ts';
 import { WrongUse } from '../errors.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { gatherFacts } from '../report/facts.ts';
@@ -44,7 +44,7 @@ async function report(id: string, options: ReportOptions, terminal: Terminal): P
     throw new WrongUse(`\`batchwell report\` takes the id of a scatter, but got ${id}.`);
   const config = readConfig(terminal.environment);
   const client = connect(options, terminal);
-  const [prices, scatter] = await Promise.all([pricesOf(config), client.scatter(id)]);
+  const [prices, scatter] = await Promise.all([openPrices(config), client.scatter(id)]);
   const [tasks, failures, cache] = await Promise.all([
     Array.fromAsync(client.scatterTasks(id, { view: 'BASIC', page_size: LARGEST_PAGE })),
     readFailures(client, { scatter: id }),
@@ -76,15 +76,4 @@ async function report(id: string, options: ReportOptions, terminal: Terminal): P
     printLine(terminal.err, `Wrote ${file}. Open it in a browser.`);
   }
   return exitCodes.ok;
-}
-
-async function pricesOf({ priceFile }: Pick<Config, 'priceFile'>): Promise<Prices> {
-  if (priceFile === '') return builtInPrices;
-  try {
-    return readPrices(await readFile(priceFile, 'utf8'));
-  } catch (cause) {
-    throw new WrongUse(
-      `BATCHWELL_PRICE_FILE=${priceFile} cannot be used: ${(cause as Error).message}.`,
-    );
-  }
 }

@@ -1,7 +1,7 @@
-/** The prices that the metrics of cost go by: the built-in ones, or those of the operator's file. */
+/** The prices that metrics, page and report show cost by: the built-in ones, or those of the operator's file. */
 import { readFile } from 'node:fs/promises';
-import { ConfigError, type Config } from '../config.ts';
-import { builtInPrices, readPrices, type Prices } from '../core/cost/prices.ts';
+import { ConfigError, type Config } from './config.ts';
+import { builtInPrices, readPrices, type Prices } from './core/cost/prices.ts';
 
 /** @throws ConfigError that names the file, and every wrong field in it */
 export async function openPrices({ priceFile }: Pick<Config, 'priceFile'>): Promise<Prices> {
