@@ -1,5 +1,5 @@
 /** Reads jobs from Batch: facts only, no decisions. */
-import type { SeenJob } from '../../../aws/batch.ts';
+import type { Batch, SeenJob } from '../../../aws/batch.ts';
 import { activeStatuses, hasEnded } from '../../../core/submission/job-status.ts';
 import { childJobId } from '../../../core/submission/packing.ts';
 import { looksByListing } from '../../../core/submission/poll-pace.ts';
@@ -9,11 +9,10 @@ import type { Runtime } from '../../runtime.ts';
 
 /** The jobs of running submissions, by job id. One request for up to 100 of them. */
 export async function readJobs(
-  runtime: Runtime,
+  { batch, metrics }: { batch: Pick<Batch, 'list' | 'describe'> } & Pick<Runtime, 'metrics'>,
   queue: string,
-  running: readonly SubmissionRow[],
+  running: readonly Pick<SubmissionRow, 'jobId'>[],
 ): Promise<Map<string, SeenJob>> {
-  const { batch, metrics } = runtime;
   const jobIds = running.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
   const seen = new Map<string, SeenJob>();
   if (looksByListing(jobIds.length)) {
