@@ -40,6 +40,7 @@ import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { nameOperations } from './openapi/name-operations.ts';
+import { describeWebhooks } from './openapi/webhooks.ts';
 import { createContext, type ApiContext } from './context.ts';
 
 const TES_PATH = '/ga4gh/tes/v1';
@@ -157,11 +158,13 @@ function endConnectionsInTime(app: Api): void {
 async function describe(app: Api, tokensRequired: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
+      openapi: '3.1.0',
       info: {
         title: 'Batchwell',
         version: packageJson.version,
         description: 'Runs scientific tasks on AWS Batch: GA4GH TES 1.1 and scatters.',
       },
+      webhooks: describeWebhooks(),
       ...(tokensRequired && {
         components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
         security: [{ bearer: [] }],

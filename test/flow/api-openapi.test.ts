@@ -13,6 +13,11 @@ interface Form {
   oneOf?: object[];
 }
 interface Document {
+  openapi: string;
+  webhooks: Record<
+    string,
+    { post: { requestBody: { content: Record<string, { schema: Form }> } } }
+  >;
   security?: object[];
   components: { securitySchemes?: object };
   paths: Record<
@@ -68,6 +73,12 @@ describe('an API without tokens', () => {
       undefined,
       undefined,
     ]);
+    expect(document.openapi).toBe('3.1.0');
+    expect(Object.keys(document.webhooks)).toEqual(['tasks.ended', 'scatter.ended', 'ping']);
+    const { post } = document.webhooks['tasks.ended'] ?? {};
+    expect(
+      post?.requestBody.content['application/json']?.schema.properties['data']?.properties['tasks'],
+    ).toMatchObject({ type: 'array', maxItems: 100 });
     const { executors, inputs } = bodyOf(document, `${TES}/tasks`).properties;
     expect([executors?.minItems, executors?.items?.properties['command']?.minItems]).toEqual([
       1, 1,

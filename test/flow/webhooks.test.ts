@@ -1,6 +1,8 @@
 /** Deliveries of webhooks to a receiver that verifies signatures with the library of Standard Webhooks. */
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { Value } from 'typebox/value';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { webhookDeliveries } from '../../api/schemas/deliveries.ts';
 import { noteDeliveries } from '../../workers/upkeep/webhooks/note.ts';
 import { sendDue } from '../../workers/upkeep/webhooks/send.ts';
 import { endTasks } from '../accept.ts';
@@ -9,6 +11,14 @@ import { startWebhookWorld, tasksOf } from '../webhook-world.ts';
 const webhooks = await startWebhookWorld();
 afterAll(() => webhooks.close());
 beforeEach(() => webhooks.reset());
+/** Whatever was delivered has the form that /openapi.json shows. */
+afterEach(() => {
+  for (const { body } of receiver.received) {
+    const delivered = JSON.parse(body) as { type: string };
+    const { schema } = webhookDeliveries[delivered.type] ?? {};
+    expect(schema && [...Value.Errors(schema, delivered)], body).toEqual([]);
+  }
+});
 const { advance, api, call, deliver, deliveries, runtime, make, post, receiver } = webhooks;
 
 test('an ended task is reported once, signed by the standard, and only to its owner’s webhooks', async () => {
