@@ -154,6 +154,7 @@ async function rowsLikeIt(
 export interface EntryState {
   id: number;
   taskId: number;
+  owner: string;
   usable: boolean;
   invalidReason: string | null;
 }
@@ -166,7 +167,7 @@ export async function readEntriesOf(
   if (taskIds.length === 0) return new Map();
   const rows = await select<Omit<EntryState, 'usable'> & { usable: number }>(
     session,
-    `SELECT id, task_id AS taskId, usable, invalid_reason AS invalidReason
+    `SELECT id, task_id AS taskId, owner, usable, invalid_reason AS invalidReason
       FROM cache_entries WHERE task_id IN (?)`,
     [[...new Set(taskIds)]],
   );

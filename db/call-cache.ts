@@ -186,13 +186,14 @@ export async function addHits(
 export interface ExplainedEntry {
   id: number;
   taskId: number;
+  owner: string;
   fingerprint: Buffer;
   invalidReason: string | null;
 }
 
 /** Usable or not, each at its end of the index: without `usable` there is none, and MySQL reads all entries. */
 const newestOf = (usable: 'TRUE' | 'FALSE'): string =>
-  `(SELECT id, task_id AS taskId, fingerprint, invalid_reason AS invalidReason FROM cache_entries
+  `(SELECT id, task_id AS taskId, owner, fingerprint, invalid_reason AS invalidReason FROM cache_entries
     WHERE usable = ${usable} AND fingerprint = ? AND domain = ? ORDER BY id DESC LIMIT 1)`;
 
 /** The newest entry of a fingerprint, valid or not. */

@@ -2,6 +2,7 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { createApp } from '../api/app.ts';
+import type { TaskComponents } from '../aws/fingerprints.ts';
 import type { FailureBody } from '../api/http/errors.ts';
 import type { ApiDependencies } from '../api/dependencies.ts';
 import type { ScatterReply } from '../api/schemas/scatters.ts';
@@ -22,6 +23,8 @@ export interface ApiWorld {
   queues: Queues;
   redis: FreshRedis;
   logs: PlayedLogs;
+  /** What is known of the calls that it is asked about; nothing at first. */
+  described: Partial<TaskComponents>;
   /** The lines of the log. */
   lines: string[];
   call(
@@ -105,7 +108,7 @@ export async function startApiWorld(
     metrics,
     logObjects: logs.objects,
     resolveComponents: async (calls) =>
-      calls.map(() => ({ unreadable: [], isWeak: false, inputs: [] })),
+      calls.map(() => ({ unreadable: [], isWeak: false, inputs: [], ...world.described })),
     canonicalSpecs: async (calls) => calls.map(({ spec }) => spec),
     jobQueues: {
       unknownOf: async (queues) => [...queues].filter((queue) => queue.startsWith('no-such-')),
@@ -114,8 +117,9 @@ export async function startApiWorld(
   };
   const app = await createApp(dependencies);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
-  return {
+  const world: ApiWorld = {
     url,
+    described: {},
     config,
     database,
     queues,
@@ -146,4 +150,5 @@ export async function startApiWorld(
       await freshDb.drop();
     },
   };
+  return world;
 }

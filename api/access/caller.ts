@@ -4,9 +4,6 @@
  */
 import type { Access } from '../../core/access/access.ts';
 
-/** Longest name of an owner, in characters. */
-export const LONGEST_OWNER = 64;
-
 export interface Caller {
   access: Access;
   /** What a rate limit counts: one token, or one subject of the OpenID provider. */

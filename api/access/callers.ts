@@ -5,9 +5,10 @@
 import { timingSafeEqual } from 'node:crypto';
 import { ConfigError } from '../../config.ts';
 import { fullAccess } from '../../core/access/access.ts';
+import { ownerInstead } from '../../core/access/owner-name.ts';
 import { sha256 } from '../../core/ids.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { LONGEST_OWNER, UNKNOWN_TOKEN, type Caller, type Refused } from './caller.ts';
+import { UNKNOWN_TOKEN, type Caller, type Refused } from './caller.ts';
 import { openOidc } from './oidc.ts';
 import { createStoredTokens } from './stored-tokens.ts';
 
@@ -53,12 +54,11 @@ function readTokens(items: readonly string[]): readonly ConfiguredToken[] {
   return items.map((item, index) => {
     const colon = item.indexOf(':');
     const [owner, token] = [item.slice(0, colon), item.slice(colon + 1)];
-    if (colon < 1 || owner.length > LONGEST_OWNER || token === '') {
+    const expected = colon < 1 || token === '' ? 'both' : ownerInstead(owner);
+    if (expected !== undefined)
       throw new ConfigError(
-        `BATCHWELL_TOKENS: item ${index + 1} is not owner:token with an owner of 1 to ` +
-          `${LONGEST_OWNER} characters. Correct the item.`,
+        `BATCHWELL_TOKENS: item ${index + 1} is not owner:token: expected ${expected}. Correct the item.`,
       );
-    }
     return { owner, digest: sha256(token) };
   });
 }

@@ -5,8 +5,9 @@
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { ConfigError, type Config } from '../../config.ts';
 import type { Access } from '../../core/access/access.ts';
+import { ownerInstead } from '../../core/access/owner-name.ts';
 import { messageOf } from '../error-message.ts';
-import { LONGEST_OWNER, type Caller, type Refused } from './caller.ts';
+import type { Caller, Refused } from './caller.ts';
 
 /**
  * The keys of the provider are needed and cannot be fetched. The same token may be valid on a
@@ -155,11 +156,12 @@ const isOfToken = (error: unknown): boolean =>
 
 function accessOf(payload: JWTPayload, config: OidcConfig): Access | Refused {
   const owner = payload[config.oidcOwnerClaim];
-  if (typeof owner !== 'string' || owner === '' || owner.length > LONGEST_OWNER)
+  const expected = typeof owner === 'string' ? ownerInstead(owner) : 'a string';
+  if (typeof owner !== 'string' || expected !== undefined)
     return {
       refused:
-        `The claim ${JSON.stringify(config.oidcOwnerClaim)} of the token is not a string of 1 ` +
-        `to ${LONGEST_OWNER} characters, so it cannot be an owner.`,
+        `The claim ${JSON.stringify(config.oidcOwnerClaim)} of the token cannot be an owner: ` +
+        `expected ${expected}.`,
     };
   // A name that could lead out of its folder must not be filled into a URL.
   if (config.oidcUrls.some((url) => url.includes('{owner}')) && !/^[\w.@+=-]+$/.test(owner))

@@ -1,5 +1,6 @@
 /** Tokens in the database, cached for some seconds. */
 import { randomBytes } from 'node:crypto';
+import { ownerInstead } from '../../core/access/owner-name.ts';
 import { forgetOldest } from '../../core/forget-oldest.ts';
 import { sha256 } from '../../core/ids.ts';
 import { readToken, type TokenRow } from '../../db/tokens.ts';
@@ -60,6 +61,15 @@ export function createStoredTokens({
       if (row.expiresMs !== undefined && row.expiresMs <= nowMs())
         return {
           refused: `The token expired at ${rfc3339(row.expiresMs)}. Ask an administrator for a new one.`,
+        };
+      const { owner, cacheDomain } = row.access;
+      // Earlier versions made such tokens.
+      const expected = ownerInstead(owner) ?? ownerInstead(cacheDomain);
+      if (expected !== undefined)
+        return {
+          refused:
+            `The owner or the cache domain of the token cannot be used: expected ${expected}. ` +
+            'Ask an administrator for a new one.',
         };
       return { access: row.access, countedAs: `token:${row.id}` };
     },

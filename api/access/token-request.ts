@@ -1,5 +1,6 @@
 /** Reads a request to create a token, and reports every problem in it at once. */
 import { scopes, type Access } from '../../core/access/access.ts';
+import { ownerInstead } from '../../core/access/owner-name.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { profileNames } from '../../core/profiles/profile-names.ts';
 import {
@@ -11,10 +12,10 @@ import {
   textOf,
   textsOf,
   type Source,
+  type TextRule,
 } from '../../core/task/read-fields.ts';
 import type { TokenRow } from '../../db/tokens.ts';
 import { TokenRequest } from '../schemas/tokens.ts';
-import { LONGEST_OWNER } from './caller.ts';
 
 export type RequestedToken = Pick<TokenRow, 'name' | 'access' | 'expiresMs'>;
 
@@ -36,8 +37,7 @@ export function readTokenRequest(
 }
 
 function accessOf(reader: Source): Access {
-  const owner = textOf(reader, 'owner', { required: true, longest: LONGEST_OWNER }) ?? '';
-  if (rawOf(reader, 'owner') === '') refuse(reader, 'owner', 'a name');
+  const owner = nameIn(reader, 'owner', { required: true }) ?? '';
   const profile = textOf(reader, 'profile', { emptyIsAbsent: true });
   const known = profileNames.find((one) => one === profile);
   if (profile !== undefined && known === undefined)
@@ -45,10 +45,16 @@ function accessOf(reader: Source): Access {
   return {
     owner,
     scopes: amongOf(reader, 'scopes', scopes) ?? ['submit', 'read', 'cancel'],
-    cacheDomain: textOf(reader, 'cache_domain', { longest: 64, emptyIsAbsent: true }) ?? owner,
+    cacheDomain: nameIn(reader, 'cache_domain', { emptyIsAbsent: true }) ?? owner,
     limits: limitsOf(reader),
     ...(known && { profile: known }),
   };
+}
+
+function nameIn(reader: Source, field: string, rule: TextRule): string | undefined {
+  const name = textOf(reader, field, rule);
+  const expected = name === undefined ? undefined : ownerInstead(name);
+  return expected === undefined ? name : refuse(reader, field, expected, name);
 }
 
 function limitsOf(reader: Source): Access['limits'] {

@@ -26,17 +26,9 @@ export async function compareCalls(
   access: Access,
   tasks: readonly CheckedTask[],
 ): Promise<Map<number, ComparedCall>> {
-  const { pool } = context.database;
-  const templates = await createTemplateCache().read(
-    pool,
-    tasks.map(({ templateId }) => templateId),
-  );
-  const filled = tasks.flatMap((task) => {
-    const template = templates.get(task.templateId)?.template;
-    return template ? [{ task, spec: fillTemplate(template, task.values) }] : [];
-  });
+  const filled = await fillTasks(context, tasks);
   const fingerprints = await readFingerprints(
-    pool,
+    context.database.pool,
     tasks.flatMap(({ fingerprint }) => fingerprint ?? []),
   );
   const specs = await canonicalTexts(context, filled);
@@ -63,6 +55,32 @@ export async function compareCalls(
         },
       ];
     }),
+  );
+}
+
+async function fillTasks(
+  { database }: CacheContext,
+  tasks: readonly CheckedTask[],
+): Promise<{ task: CheckedTask; spec: TaskSpec }[]> {
+  const templates = await createTemplateCache().read(
+    database.pool,
+    tasks.map(({ templateId }) => templateId),
+  );
+  return tasks.flatMap((task) => {
+    const template = templates.get(task.templateId)?.template;
+    return template ? [{ task, spec: fillTemplate(template, task.values) }] : [];
+  });
+}
+
+/** Keys of the tasks of whose objects the caller may be told everything. */
+export async function tellableTasks(
+  context: CacheContext,
+  access: Access,
+  tasks: readonly CheckedTask[],
+): Promise<Set<number>> {
+  const filled = await fillTasks(context, tasks);
+  return new Set(
+    filled.filter(({ spec }) => mayTellAll(context, access, spec)).map(({ task }) => task.id),
   );
 }
 

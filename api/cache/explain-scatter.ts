@@ -15,6 +15,7 @@ import {
   type ExplainedGroup,
   type ExplainedRow,
 } from '../../core/cache/group.ts';
+import { cacheReasons } from '../../core/cache/reasons.ts';
 import { whyInRow } from '../../core/cache/why.ts';
 import { publicId } from '../../core/ids.ts';
 import {
@@ -23,8 +24,8 @@ import {
   readCheckedTasks,
   type CheckedTask,
 } from '../../db/cache-explain.ts';
-import { compareCalls, type CacheContext } from './compared-calls.ts';
-import { decisionOf, readPriors } from './explain-task.ts';
+import { compareCalls, tellableTasks, type CacheContext } from './compared-calls.ts';
+import { decisionOf, readPriors, tellable } from './explain-task.ts';
 
 const ROWS_AT_ONCE = 500;
 /** Beside the same row of the scatters before; comparing with more takes longer than it tells. */
@@ -95,19 +96,25 @@ async function explainPage(
   { tasks, missed, earlier, range }: Page,
 ): Promise<ExplainedRow[]> {
   const calls = await compareCalls(context, access, missed);
+  const told = await tellableTasks(context, access, tasks.filter(isUncached));
   const before = earlier
     ? await readBefore(context, access, { missed, earlier, range })
     : undefined;
   return tasks.map((task) => {
     const call = calls.get(task.id);
     const nearest = call && before && nearestRow(task, call, before);
-    const why = whyInRow(task);
+    const why = tellable(whyInRow(task), told.has(task.id));
     return {
       id: publicId('task', task),
       brief: briefOf(decisionOf({ task, why, sources: new Map(), nearest })),
     };
   });
 }
+
+const isUncached = (task: CheckedTask): boolean => {
+  const why = whyInRow(task);
+  return why !== undefined && cacheReasons[why.reason].verdict === 'uncached';
+};
 
 interface Before {
   byRow: ReadonlyMap<number, PriorTask>;

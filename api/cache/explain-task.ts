@@ -53,25 +53,26 @@ export async function explainTask(
       ? await chooseFor(context, access, { task, call })
       : undefined;
   const decision = decisionOf({ task, why: tellable(why, isTold), sources, nearest });
-  const invalid =
-    why?.sourceId === undefined || !isTold ? undefined : await invalidReason(context, why);
+  const invalid = why && isTold ? await invalidReason(context, why, task.owner) : undefined;
   const told = { ...decision, ...(invalid !== undefined && { invalidReason: invalid }) };
   return { decision: told, lines: explainLines(told) };
 }
 
 /** Why an input has no identity tells whether its object exists. */
-const tellable = (why: Why | undefined, isTold: boolean): Why | undefined =>
+export const tellable = (why: Why | undefined, isTold: boolean): Why | undefined =>
   why && !isTold && cacheReasons[why.reason].verdict === 'uncached'
     ? { ...why, reason: 'input-denied' }
     : why;
 
+/** Told to the owner of the entry alone: it names objects, or says what that owner wrote. */
 async function invalidReason(
   { database }: CacheContext,
   { reason, sourceId }: Why,
+  owner: string,
 ): Promise<string | undefined> {
   if (reason !== 'outputs-gone' || sourceId === undefined) return undefined;
   const entry = (await readEntriesOf(database.pool, [sourceId])).get(sourceId);
-  return entry?.invalidReason ?? undefined;
+  return entry?.owner === owner ? (entry.invalidReason ?? undefined) : undefined;
 }
 
 interface DecisionFacts {

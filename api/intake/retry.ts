@@ -2,6 +2,7 @@
 import { refuseForbidden, type Access } from '../../core/access/access.ts';
 import type { RequestKey } from '../../core/access/idempotency.ts';
 import { problemSentence, type Problem } from '../../core/problems.ts';
+import { askAgain } from '../../core/task/parse-resources.ts';
 import type { NewTask } from '../../core/task/task.ts';
 import { readForRetry } from '../../db/retry.ts';
 import type { TemplateCache } from '../../db/templates.ts';
@@ -44,23 +45,28 @@ export async function retryAlone(
 
 const NOTHING_FAILED = failure(409, 'No task of it has failed, so nothing is retried.');
 
-/** The token that retries may allow less than the one that submitted. */
+/** As a new request of the caller: its token and the settings may allow less than they did. */
 async function readAllowed(
   context: ApiContext,
   { templates, access, ids }: RetriedTasks,
 ): Promise<NewTask[] | Refusal> {
-  if (ids.length === 0) return { refused: NOTHING_FAILED };
-  const tasks = await readForRetry(context.database.pool, templates, ids);
-  const { limits, fileRoots, ownUrls, pathMap } = context.taskDefaultsOf(access);
-  for (const task of tasks) {
+  const defaults = context.taskDefaultsOf(access);
+  const tasks: NewTask[] = [];
+  for (const task of await readForRetry(context.database.pool, templates, ids)) {
     const problems: Problem[] = [];
-    refuseForbidden(task.spec, { limits, fileRoots, ownUrls, pathMap }, problems);
+    const asked = askAgain(task.spec, defaults, problems);
+    const spec = { ...task.spec, resources: asked.resources };
+    refuseForbidden(spec, defaults, problems);
     const [first] = problems;
     if (first)
       return {
-        refused: failure(403, `This token does not allow the task: ${problemSentence(first)}`),
+        refused: failure(403, `This task is not allowed any more: ${problemSentence(first)}`),
       };
+    const warnings = [...new Set([...(task.warnings ?? []), ...asked.warnings])];
+    tasks.push({ ...task, spec, ...(warnings.length > 0 && { warnings }) });
   }
+  // Those that failed may have been deleted since they were looked for.
+  if (tasks.length === 0) return { refused: NOTHING_FAILED };
   const unknown = await unknownQueues(context.jobQueues, tasks);
   return unknown.length > 0 ? { refused: refusal(unknown) } : tasks;
 }

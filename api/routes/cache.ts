@@ -6,7 +6,7 @@ import { cacheSetting } from '../../core/cache/setting.ts';
 import type { ImageProblem } from '../../core/image/image-seen.ts';
 import { cacheVerdicts } from '../../core/cache/reasons.ts';
 import { fillTemplate } from '../../core/task/template.ts';
-import { readEntryOf, type ExplainedEntry } from '../../db/call-cache.ts';
+import { readEntryOf, type CacheLookup } from '../../db/call-cache.ts';
 import { readCheckedTasks } from '../../db/cache-explain.ts';
 import { publicId } from '../../core/ids.ts';
 import { explainScatter } from '../cache/explain-scatter.ts';
@@ -160,7 +160,7 @@ async function explain(context: ApiContext, access: Access, { taskId, otherId }:
     taskId,
   );
   const fingerprint = components && fingerprintOf(components);
-  const entry = fingerprint && (await readEntryOf(context.database, { domain, fingerprint }));
+  const entry = fingerprint && (await findEntry(context, access, { domain, fingerprint }));
   const explained = await explainTask(context, access, taskId);
   const differences =
     otherId === undefined ? undefined : await compareTasks(context, access, [taskId, otherId]);
@@ -173,11 +173,11 @@ async function explain(context: ApiContext, access: Access, { taskId, otherId }:
           imageProblem,
           unreadable,
           entry,
-          isOwn: entry?.taskId === taskId,
+          isItsOwn: entry?.taskId === taskId,
         }),
     unreadable_inputs: unreadable,
     ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
-    ...(entry && { entry: await showEntry(context, access, entry) }),
+    ...(entry && { entry: showEntry(entry) }),
     ...(differences && { differences }),
   };
 }
@@ -216,11 +216,11 @@ interface Verdict {
   cached: boolean;
   imageProblem: ImageProblem | undefined;
   unreadable: readonly string[];
-  entry: ExplainedEntry | undefined;
-  isOwn: boolean;
+  entry: FoundEntry | undefined;
+  isItsOwn: boolean;
 }
 
-function verdictOf({ cached, imageProblem, unreadable, entry, isOwn }: Verdict): string {
+function verdictOf({ cached, imageProblem, unreadable, entry, isItsOwn }: Verdict): string {
   if (!cached)
     return (
       'Caching is off for this task: it was not requested, or the task declares no outputs. ' +
@@ -232,18 +232,43 @@ function verdictOf({ cached, imageProblem, unreadable, entry, isOwn }: Verdict):
     return 'This task cannot be cached: the content of some inputs cannot be identified. See unreadable_inputs.';
   if (!entry)
     return 'A miss: no entry has this fingerprint. Name another task with ?other=ID to see how the two differ.';
-  if (entry.invalidReason !== null)
-    return `A miss: the entry with this fingerprint can no longer be used. ${entry.invalidReason}`;
-  return isOwn
+  if (!entry.isUsable) {
+    const why = entry.invalidReason === undefined ? '' : ` ${entry.invalidReason}`;
+    return `A miss: the entry with this fingerprint can no longer be used.${why}`;
+  }
+  return isItsOwn
     ? 'Its own entry is in the cache: an equal task is a hit.'
     : 'A hit: the entry of another task has this fingerprint.';
 }
 
-async function showEntry({ database }: ApiContext, { owner }: Access, entry: ExplainedEntry) {
-  const [source] = await readCheckedTasks(database.pool, [entry.taskId]);
+interface FoundEntry {
+  taskId: number;
+  /** Public; absent where it is a task of another owner. */
+  task?: string;
+  isUsable: boolean;
+  /** Of an entry of the caller alone: it names objects, or says what the owner of the entry wrote. */
+  invalidReason?: string;
+}
+
+async function findEntry(
+  { database }: ApiContext,
+  { owner }: Access,
+  lookup: CacheLookup,
+): Promise<FoundEntry | undefined> {
+  const entry = await readEntryOf(database, lookup);
+  if (!entry) return undefined;
+  const { taskId, invalidReason } = entry;
+  const [source] = await readCheckedTasks(database.pool, [taskId]);
   return {
-    task: source?.owner === owner ? publicId('task', source) : 'a task of another owner',
-    valid: entry.invalidReason === null,
-    ...(entry.invalidReason === null ? {} : { invalid_reason: entry.invalidReason }),
+    taskId,
+    isUsable: invalidReason === null,
+    ...(source?.owner === owner && { task: publicId('task', source) }),
+    ...(entry.owner === owner && invalidReason !== null && { invalidReason }),
   };
 }
+
+const showEntry = ({ task, isUsable, invalidReason }: FoundEntry) => ({
+  task: task ?? 'a task of another owner',
+  valid: isUsable,
+  ...(invalidReason !== undefined && { invalid_reason: invalidReason }),
+});

@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { scopes } from '../../core/access/access.ts';
 import { profileNames } from '../../core/profiles/profile-names.ts';
-import { LONGEST_OWNER } from '../access/caller.ts';
+import { LONGEST_OWNER } from '../../core/access/owner-name.ts';
 
 const rights = {
   owner: Type.String({

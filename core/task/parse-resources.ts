@@ -16,7 +16,14 @@ import { MAX_AGE_FORM, parseMaxAge } from '../cache/policy.ts';
 import { isQueueName } from '../submission/on-demand.ts';
 import { optionParameters, parseOptions } from './parse-options.ts';
 import { placeTask } from './parse-placement.ts';
-import { cacheModes, mergeModes, type CacheMode, type MergeMode, type Resources } from './task.ts';
+import {
+  cacheModes,
+  mergeModes,
+  type CacheMode,
+  type MergeMode,
+  type Resources,
+  type TaskSpec,
+} from './task.ts';
 
 /** The keys of resources.backend_parameters that Batchwell knows; keys ignore case. */
 export const backendParameters = [
@@ -115,6 +122,29 @@ export function parseResources(
     merge,
     warnings: [...warnings, ...place.warnings],
   };
+}
+
+/**
+ * Reads once more what an accepted task asked for: another token, or other settings, may allow less
+ * now, and have other defaults.
+ */
+export function askAgain(
+  { resources: asked, executors }: Pick<TaskSpec, 'resources' | 'executors'>,
+  defaults: ResourceDefaults,
+  problems: Problem[],
+): Pick<ParsedResources, 'resources' | 'warnings'> {
+  const { cpu_cores, ram_gb, disk_gb, preemptible, zones, backend_parameters } = asked;
+  const isOwnDisk = disk_gb !== (defaults.amounts ?? FALLBACK).disk_gb;
+  const resources = {
+    cpu_cores,
+    ram_gb,
+    ...(isOwnDisk && { disk_gb }),
+    preemptible,
+    zones,
+    backend_parameters,
+  };
+  const task = { value: { resources }, path: '', problems };
+  return parseResources(task, defaults, executors[0]?.image ?? '');
 }
 
 /** What says on which hosts it runs. */

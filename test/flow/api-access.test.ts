@@ -248,6 +248,10 @@ describe('tokens in the database', () => {
     [{}, ['owner']],
     [{ owner: '' }, ['owner']],
     [{ owner: 'x'.repeat(65) }, ['owner']],
+    // MySQL takes these for the owner or the domain "ann".
+    [{ owner: 'ann ' }, ['owner']],
+    [{ owner: 'bob', cache_domain: 'ann ' }, ['cache_domain']],
+    [{ owner: 'ann\n', cache_domain: '\tann' }, ['owner', 'cache_domain']],
     [{ owner: 'a', scopes: ['submit', 'fly'] }, ['scopes']],
     [{ owner: 'a', urls: ['lab/x'] }, ['urls[0]']],
     [{ owner: 'a', expires: '2020-01-01T00:00:00Z' }, ['expires']],
@@ -258,6 +262,29 @@ describe('tokens in the database', () => {
     const answer = await call('root-secret', 'POST', '/v1/tokens', rights);
     expect([answer.status, answer.json.problems.map(({ field }) => field)]).toEqual([400, fields]);
   });
+});
+
+test('a token whose stored owner or domain has spaces at its end is refused', async () => {
+  const world = await startApiWorld({ tokens: ['root:root-secret'] });
+  try {
+    const answer = await world.call('POST', '/v1/tokens', { owner: 'ann' }, bearer('root-secret'));
+    const { token } = jsonAs<Made>(answer);
+    for (const [owner, cacheDomain] of [
+      ['ann ', 'x'],
+      ['x', 'ann '],
+    ]) {
+      // As one that an earlier version made.
+      const access = { owner, cacheDomain, scopes: ['submit', 'read'], limits: {} };
+      await world.database.pool.query('UPDATE tokens SET access = ?', [JSON.stringify(access)]);
+      const { status, json } = await world.call('GET', '/v1/session', undefined, bearer(token));
+      expect([status, json.message]).toEqual([
+        401,
+        expect.stringContaining('without white space at its ends'),
+      ]);
+    }
+  } finally {
+    await world.close();
+  }
 });
 
 test('POST /v1/tokens is refused where no tokens are required', async () => {

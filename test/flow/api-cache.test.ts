@@ -1,5 +1,6 @@
 /** The call cache by the API: entries, what they saved, and differences of tasks. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { fingerprintOf } from '../../core/cache/fingerprint.ts';
 import { parseId } from '../../core/ids.ts';
 import { addSavings } from '../../db/cache-savings.ts';
 import { saveEntries } from '../../db/call-cache.ts';
@@ -142,4 +143,89 @@ test('a hit names the task whose result it took, and shows its log', async () =>
   expect(shown.json.logs?.[0]?.metadata).toMatchObject({ cache: 'hit', cache_source: source });
   const logs = await call('GET', `/v1/tasks/${hit}/logs`);
   expect(logs.headers.get('x-batchwell-log-of')).toBe(source);
+});
+
+test('why an entry of another owner cannot be used is told to its owner alone', async () => {
+  const { token } = jsonAs<{ token: string }>(
+    await call('POST', '/v1/tokens', { owner: 'carl', cache_domain: 'ann' }),
+  );
+  const carl = (method: string, path: string, body?: unknown): Promise<Answer> =>
+    world.call(method, path, body, bearer(token));
+  const components = { version: 'x' };
+  const secret = 's3://ann-data/patient-7.vcf no longer exists.';
+  world.described = { components };
+  const resources = { backend_parameters: { cache: 'readwrite' } };
+  const equal = { ...task('equal', 'equal'), resources };
+  const [own, other] = [
+    (await call('POST', '/v1/tasks', equal)).json.id,
+    (await carl('POST', '/v1/tasks', equal)).json.id,
+  ];
+  await endTasks(world.database, [own]);
+  const source = parseId('task', own)?.key ?? 0;
+  const fingerprint = fingerprintOf(components);
+  await saveEntries(
+    world.database,
+    [
+      {
+        domain: 'ann',
+        fingerprint,
+        listedFingerprint: fingerprint,
+        taskId: source,
+        owner: 'ann',
+        name: 'equal',
+        runMs: 1,
+        warnings: [],
+        outputs: [],
+      },
+    ],
+    Date.now(),
+  );
+  await world.database.pool.query(
+    'UPDATE cache_entries SET usable = FALSE, invalid_reason = ? WHERE task_id = ?',
+    [secret, source],
+  );
+  await world.database.pool.query(
+    "UPDATE tasks SET cache_verdict = 'miss', cache_reason = 'outputs-gone', cache_source = ? WHERE id IN (?)",
+    [source, [own, other].map((id) => parseId('task', id)?.key)],
+  );
+  const told = await carl('GET', `/v1/tasks/${other}/cache-explanation`);
+  expect(jsonAs(told)).toMatchObject({
+    verdict: 'A miss: the entry with this fingerprint can no longer be used.',
+    entry: { task: 'a task of another owner', valid: false },
+  });
+  expect(told.text).not.toContain('patient');
+  expect(told.text).not.toContain(own);
+  const toAnn = await call('GET', `/v1/tasks/${own}/cache-explanation`);
+  expect(jsonAs(toAnn)).toMatchObject({
+    verdict: expect.stringContaining(secret) as string,
+    entry: { task: own, valid: false, invalid_reason: secret },
+    explanation: expect.arrayContaining([expect.stringContaining('patient-7')]) as string[],
+  });
+  world.described = {};
+});
+
+test('whether an object exists is told of no task whose URLs the token does not allow', async () => {
+  const { token } = jsonAs<{ token: string }>(
+    await call('POST', '/v1/tokens', { owner: 'ann', urls: ['s3://public'] }),
+  );
+  const resources = { backend_parameters: { cache: 'readwrite' } };
+  const made = await call('POST', '/v1/scatters?ids=true', {
+    template: { ...task('probe', 'probe'), resources },
+    rows: [{}],
+  });
+  const [id = ''] = made.json.task_ids;
+  await world.database.pool.query(
+    "UPDATE tasks SET cache_verdict = 'uncached', cache_reason = 'input-missing', cache_subject = '/in' WHERE id = ?",
+    [parseId('task', id)?.key],
+  );
+  const paths = [
+    `/v1/tasks/${id}/cache-explanation`,
+    `/v1/scatters/${made.json.id}/cache-explanation`,
+  ];
+  for (const path of paths) {
+    expect((await call('GET', path)).text).toContain('input /in does not exist');
+    const narrow = (await world.call('GET', path, undefined, bearer(token))).text;
+    expect([path, narrow]).toEqual([path, expect.stringContaining('input /in may not be read')]);
+    expect(narrow).not.toContain('does not exist');
+  }
 });
