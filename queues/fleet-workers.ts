@@ -4,7 +4,7 @@
  * minute.
  */
 import type { Redis } from 'ioredis';
-import type { Stage } from '../core/places.ts';
+import { stages, type Stage } from '../core/places.ts';
 import { readClockMs } from './job-counts.ts';
 
 export interface WorkerStanding {
@@ -59,14 +59,47 @@ export async function listWorkers(redis: Redis, prefix: string): Promise<SeenWor
     const space = value.indexOf(' ');
     const silentMs = Math.max(0, nowMs - Number(value.slice(0, space)) * 1000);
     if (silentMs > FORGET_MS) await forgetWorker(redis, prefix, id);
-    else
-      workers.push({
-        id,
-        ...(JSON.parse(value.slice(space + 1)) as Omit<WorkerStanding, 'id'>),
-        silentMs,
-      });
+    else workers.push({ id, ...readStanding(value.slice(space + 1)), silentMs });
   }
   return workers.toSorted((one, other) => one.startedMs - other.startedMs);
+}
+
+const isState = (value: unknown): value is WorkerStanding['state'] =>
+  value === 'working' || value === 'draining' || value === 'drained';
+
+/**
+ * Workers of a newer version say what they like: what is not understood is left out, and the worker
+ * is listed all the same.
+ */
+function readStanding(json: string): Omit<WorkerStanding, 'id'> {
+  const said = fieldsIn(json);
+  const text = (name: string): string => (typeof said[name] === 'string' ? said[name] : '?');
+  const count = (value: unknown): number =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
+  const shares: unknown[] = Array.isArray(said['stages']) ? said['stages'] : [];
+  return {
+    host: text('host'),
+    pid: count(said['pid']),
+    version: text('version'),
+    startedMs: count(said['startedMs']),
+    state: isState(said['state']) ? said['state'] : 'working',
+    stages: shares.flatMap((share) => {
+      const { stage: named, active, concurrency } = asFields(share);
+      const stage = stages.find((one) => one === named);
+      return stage ? [{ stage, active: count(active), concurrency: count(concurrency) }] : [];
+    }),
+  };
+}
+
+const asFields = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? { ...value } : {};
+
+function fieldsIn(json: string): Record<string, unknown> {
+  try {
+    return asFields(JSON.parse(json));
+  } catch {
+    return {};
+  }
 }
 
 /** The worker learns it within seconds. False when no such worker was heard of. */

@@ -8,10 +8,14 @@ interface ColumnRow extends RowDataPacket {
   columnName: string;
 }
 
-/** @param replaced texts that must not be in it, such as folders of this machine */
+/**
+ * @param replaced texts that must not be in it, such as folders of this machine
+ * @param wanted all tables when absent
+ */
 export async function dumpRows(
   url: string,
-  replaced: readonly (readonly [string, string])[],
+  replaced: readonly (readonly [string, string])[] = [],
+  wanted?: readonly string[],
 ): Promise<string> {
   const connection = await createConnection({
     uri: url,
@@ -28,6 +32,7 @@ export async function dumpRows(
     );
     const parts: string[] = [];
     for (const [table, own] of Map.groupBy(columns, ({ tableName }) => tableName)) {
+      if (wanted && !wanted.includes(table)) continue;
       const names = own.map(({ columnName }) => columnName);
       const [rows] = await connection.query<RowDataPacket[]>(
         `SELECT ${names.map((name) => escapeId(name)).join(', ')} FROM ${escapeId(table)} ORDER BY 1`,

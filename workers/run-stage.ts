@@ -2,10 +2,10 @@
  * Everything that knows BullMQ's workers: takes the messages of one queue, runs the stage on them,
  * sends what comes next.
  */
-import { DelayedError, Worker, type Job } from 'bullmq';
+import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Stage } from '../core/places.ts';
 import { isDatabaseAway, messageOf } from '../db/unavailable.ts';
-import type { Messages } from '../queues/messages.ts';
+import { readMessage } from '../queues/read-message.ts';
 import { closeInTime } from '../queues/closing.ts';
 import { BLOCK_SECONDS, connectRedis, RETRY_MS } from '../queues/connect.ts';
 import { fleetTimeBackend } from '../queues/fleet-time.ts';
@@ -28,6 +28,11 @@ export interface RunningStage {
 /** While MySQL is away, messages wait and use none of their tries. */
 const AWAY_MS = 1000;
 
+/** Until a message that only a newer version can read is offered to the workers again. */
+const NEWER_MS = 10_000;
+/** So long a newer worker has time for it. By then the sweeper has sent its rows a message of this version. */
+const NEWER_LONGEST_MS = 3_600_000;
+
 /** A message whose worker died is delivered again. Rows are guarded, so many times does no harm. */
 const MOST_STALLS = 20;
 
@@ -40,7 +45,7 @@ export function runStage<S extends Stage>(
   runtime.metrics.stageWorkers.set({ stage }, 1);
   const connection = connectRedis(runtime.config.redisUrl, runtime.config.redisPrefix);
   const log = runtime.log.child({ stage });
-  const worker = new Worker<Messages[S]>(
+  const worker = new Worker<unknown>(
     stage,
     (job, token) => work(runtime, stage, job, token),
     {
@@ -79,10 +84,10 @@ export function runStage<S extends Stage>(
 const MOST_NAMED = 20;
 
 /** What the message is about: tasks by the keys of their rows, a shape, submissions, or a job queue. */
-function namesIn(message: Messages[Stage] | undefined): Record<string, unknown> {
-  if (!message) return {};
-  if (!('tasks' in message)) return { ...message };
-  const { tasks } = message;
+function namesIn(message: unknown): Record<string, unknown> {
+  if (typeof message !== 'object' || message === null) return {};
+  const tasks: unknown = 'tasks' in message ? message.tasks : undefined;
+  if (!Array.isArray(tasks)) return { ...message };
   return {
     tasks: tasks.slice(0, MOST_NAMED),
     ...(tasks.length > MOST_NAMED && { moreTasks: tasks.length - MOST_NAMED }),
@@ -92,11 +97,17 @@ function namesIn(message: Messages[Stage] | undefined): Record<string, unknown> 
 async function work<S extends Stage>(
   runtime: Runtime,
   stage: S,
-  job: Job<Messages[S]>,
+  job: Job<unknown>,
   token: string | undefined,
 ): Promise<void> {
   const { metrics } = runtime;
-  const message = job.data;
+  const read = readMessage(stage, job.data);
+  if ('newerForm' in read) return leaveToNewer(runtime, stage, job, token);
+  if ('malformed' in read) {
+    metrics.messages.inc({ stage, outcome: 'error' });
+    throw new UnrecoverableError(read.malformed);
+  }
+  const { message } = read;
   // A delayed message keeps its creation time, which says nothing about its later waits.
   if (job.attemptsStarted === 1)
     metrics.messageWaitSeconds.observe(
@@ -119,6 +130,28 @@ async function work<S extends Stage>(
   if (outcome.next && outcome.next.length > 0) await runtime.queues.nudge(outcome.next);
   if (outcome.do === 'done') return;
   return putOff(job, token, outcome.waitMs);
+}
+
+/**
+ * It uses none of its tries. A message that no newer worker takes in time is laid aside, where
+ * operators see it.
+ */
+async function leaveToNewer(
+  { metrics, log, nowMs }: Runtime,
+  stage: Stage,
+  job: Job<unknown>,
+  token: string | undefined,
+): Promise<never> {
+  const names = { stage, messageId: job.id, ...namesIn(job.data) };
+  metrics.newerForms.inc({ of: 'message' });
+  if (nowMs() - job.timestamp > NEWER_LONGEST_MS)
+    throw new UnrecoverableError(
+      'The message is of a newer version, and no worker of that version took it within an hour.',
+    );
+  if (job.attemptsStarted === 1) log.warn(names, 'message-of-newer-version');
+  // A message of this version about the same shape or queue must not wait for it.
+  await job.removeDeduplicationKey();
+  return putOff(job, token, NEWER_MS);
 }
 
 async function putOff(job: Job, token: string | undefined, waitMs: number): Promise<never> {

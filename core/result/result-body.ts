@@ -134,17 +134,28 @@ export function sealResultBody(recorded: Recorded, record: ResultRecord): string
   return `${json.slice(0, -1)},"proof":"${proof}"}`;
 }
 
+/** A body without a form is of the first one. */
+const NEWEST_FORM = 1;
+
+const isOfNewerStager = (body: unknown): boolean =>
+  isObject(body) && isCount(body['form']) && body['form'] > NEWEST_FORM;
+
 /**
- * The record in the body of a result object; undefined when no stager of this submission wrote it.
+ * The record in the body of a result object; undefined when no stager of this submission wrote it,
+ * and `newer` for one that only a newer version can read.
  * @throws TypeError naming the field that is not as the stager writes it
  */
-export function openResultBody(recorded: Recorded, body: string): ResultRecord | undefined {
+export function openResultBody(
+  recorded: Recorded,
+  body: string,
+): ResultRecord | 'newer' | undefined {
   const sealed = /,"proof":"([A-Za-z0-9_-]+)"\}$/.exec(body);
   if (!sealed) return undefined;
   const json = `${body.slice(0, sealed.index)}}`;
-  return isProof(Buffer.from(sealed[1] ?? '', 'base64url'), bodyProof(recorded, json))
-    ? parseResultBody(JSON.parse(json))
-    : undefined;
+  if (!isProof(Buffer.from(sealed[1] ?? '', 'base64url'), bodyProof(recorded, json)))
+    return undefined;
+  const proven: unknown = JSON.parse(json);
+  return isOfNewerStager(proven) ? 'newer' : parseResultBody(proven);
 }
 
 /**

@@ -144,6 +144,12 @@ function writeError(to: ByteWriter, error: StagerError): void {
   to.text(error.message);
 }
 
+/**
+ * Whether proven bytes that cannot be read are of a stager of a newer version, which writes a higher
+ * form, or one that this version does not know whole.
+ */
+export const isOfNewerStager = (bytes: Buffer): boolean => (bytes[0] ?? 0) >= FORM;
+
 /** Undefined for bytes that no stager of this version writes; never throws. */
 export function unpackRecord(bytes: Buffer): ResultRecord | undefined {
   try {

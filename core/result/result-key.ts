@@ -9,7 +9,7 @@
 import { indexInKey } from '../files/s3-layout.ts';
 import { isProof, PROOF_BYTES, proofOf } from '../submission/proof.ts';
 import { implausibleField } from './plausible.ts';
-import { packRecord, unpackRecord } from './result-bytes.ts';
+import { isOfNewerStager, packRecord, unpackRecord } from './result-bytes.ts';
 import type { ResultRecord, SeenResult } from './result.ts';
 
 /** S3 allows 1,024 bytes; 300 are left to what precedes `results/`. */
@@ -107,7 +107,7 @@ export function decodeResultKey(secret: Buffer, keyTail: string): SeenResult | u
   const packed = bytes.subarray(0, -PROOF_BYTES);
   if (!isProof(bytes.subarray(-PROOF_BYTES), keyProof(recorded, packed))) return undefined;
   const record = unpackRecord(packed);
-  return record && implausibleField(record) === undefined
-    ? { index, attempt, endedMs, record }
-    : undefined;
+  if (!record)
+    return isOfNewerStager(packed) ? { index, attempt, endedMs, isNewer: true } : undefined;
+  return implausibleField(record) === undefined ? { index, attempt, endedMs, record } : undefined;
 }

@@ -116,4 +116,6 @@ export interface SeenResult {
    * content carries no proof.
    */
   record?: StoredRecord;
+  /** It has one that only a newer version of Batchwell can read. */
+  isNewer?: true;
 }

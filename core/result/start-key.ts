@@ -41,3 +41,21 @@ export function decodeStartKey(secret: Buffer, keyTail: string): SeenStart | und
     ? { index, attempt, startedMs: ms }
     : undefined;
 }
+
+/**
+ * A hint of a kind that this version does not know: `<time>.<index>.<attempt>.<kind>.<proof>`. Stagers
+ * may come to leave more of them; workers pass over those of their submission.
+ */
+export const isUnknownHint = (secret: Buffer, keyTail: string): boolean => {
+  const head = readHead(keyTail);
+  const [, kind, proof] = /^([a-z]+)\.([A-Za-z0-9_-]+)$/.exec(head?.rest ?? '') ?? [];
+  if (!head || kind === undefined || proof === undefined) return false;
+  const { index, attempt, text } = head;
+  return isProof(
+    Buffer.from(proof, 'base64url'),
+    hintProof({ secret, index, attempt }, kind, text),
+  );
+};
+
+export const hintProof = ({ secret }: Recorded, kind: string, head: string): Buffer =>
+  proofOf(secret, 'hint', [kind, head], NOTHING);

@@ -1,5 +1,6 @@
 /** Failed tasks by reason: `1,204 × executor-failed: Executor 1 ended with exit code 3`. */
 import { sha256 } from '../ids.ts';
+import { commonForm } from './common-form.ts';
 
 export interface FailedTask {
   /** Public id. */
@@ -24,17 +25,6 @@ export interface FailureGroup {
 
 const EXAMPLES = 5;
 const KEY_LENGTH = 12;
-
-/** Sentences that differ only in names, paths and counts tell of one reason. */
-export const commonForm = (sentence: string): string =>
-  sentence
-    .replaceAll(/\b(?:s3|https?|file|arn):\S+/g, '…')
-    .replaceAll(/(["'`“‘])[^"'`”’]*(["'`”’])/g, '…')
-    .replaceAll(/(?:task|scatter)-[0-9a-z]+-[0-9a-f]{6}/g, '…')
-    .replaceAll(/(?<=^|\s|\()\/[^\s,;:)]+/g, '…')
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '…')
-    // Exit codes and executors stay: they are reasons of their own.
-    .replaceAll(/(?<!code |executor |status )\b\d[\d,.]*\b/gi, '…');
 
 export const failureKey = ({ code, sentence }: Pick<FailedTask, 'code' | 'sentence'>): string =>
   sha256(`${code} ${commonForm(sentence)}`)

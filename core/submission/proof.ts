@@ -22,7 +22,15 @@ export const PROOF_BYTES = 16;
 export const NONCE_BYTES = 12;
 
 /** What is proven. A proof for one use counts for no other. */
-type ProofUse = 'start' | 'result-key' | 'result-body' | 'owner' | 'lease' | 'seal' | 'nonce';
+type ProofUse =
+  | 'start'
+  | 'hint'
+  | 'result-key'
+  | 'result-body'
+  | 'owner'
+  | 'lease'
+  | 'seal'
+  | 'nonce';
 
 function mac(
   secret: Buffer,

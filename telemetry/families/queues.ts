@@ -11,6 +11,8 @@ import {
 } from '../series.ts';
 
 const messageOutcomes = ['done', 'wait', 'error'] as const;
+/** What may be of a newer version: a message, or the result record of an attempt. */
+const newerKinds = ['message', 'record'] as const;
 /** `overdue`: delayed, although its time has come. A worker of the stage would have taken it. */
 const messageStates = ['waiting', 'delayed', 'overdue', 'active', 'failed'] as const;
 
@@ -23,6 +25,13 @@ export const queueMetrics = (registers: Registry[]) => ({
     help: 'Queue messages processed, by outcome.',
     labels: ['stage', 'outcome'],
     startsAt: pairs(withLabel('stage', stages), withLabel('outcome', messageOutcomes)),
+    registers,
+  }),
+  newerForms: counter({
+    name: 'batchwell_newer_forms_total',
+    help: 'How many times a worker met what only a newer version of Batchwell can read, and left it.',
+    labels: ['of'],
+    startsAt: withLabel('of', newerKinds),
     registers,
   }),
   messageSeconds: histogram({

@@ -8,7 +8,12 @@ import { LARGEST_RECORD_BYTES, toStore } from '../../../core/result/stored-recor
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
-import { decodeStartKey, isStartKey, type SeenStart } from '../../../core/result/start-key.ts';
+import {
+  decodeStartKey,
+  isStartKey,
+  isUnknownHint,
+  type SeenStart,
+} from '../../../core/result/start-key.ts';
 import { isObjectAtFault } from '../../object-fault.ts';
 import type { Runtime } from '../../runtime.ts';
 
@@ -45,10 +50,12 @@ export async function* readResultRecords(
     for (const { object, seen } of results) {
       if ((latest.get(seen.index)?.attempt ?? 0) > seen.attempt) continue;
       const long = { object, key: folderKey + object.url.slice(folder.length), seen };
-      const record = seen.record ?? (await fetchRecord(runtime, submission, long));
-      latest.set(seen.index, { ...seen, ...(record && { record }) });
+      const whole =
+        seen.record || seen.isNewer ? seen : await fetchResult(runtime, submission, long);
+      latest.set(seen.index, whole);
     }
     reportUnproven(runtime, submission, unproven);
+    reportNewer(runtime, submission, [...latest.values()].filter(({ isNewer }) => isNewer).length);
     yield latest;
   }
 }
@@ -69,6 +76,7 @@ function readPage(
     const tail = object.url.slice(wanted.folder.length);
     if (wanted.known.has(indexOfKey(tail))) continue;
     const seen = readKey(secret, tail);
+    if (!seen && isUnknownHint(secret, tail)) continue;
     if (!seen) read.unproven.push(object.url);
     else if ('startedMs' in seen) wanted.onStart?.(seen);
     else read.results.push({ object, seen });
@@ -89,6 +97,15 @@ interface LongRecord {
   seen: SeenResult;
 }
 
+async function fetchResult(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  long: LongRecord,
+): Promise<SeenResult> {
+  const record = await fetchRecord(runtime, submission, long);
+  return { ...long.seen, ...(record === 'newer' ? { isNewer: true } : record && { record }) };
+}
+
 /**
  * Keeps of the record what its row keeps: 1,000 whole ones are not held at once.
  *
@@ -99,7 +116,7 @@ async function fetchRecord(
   runtime: Runtime,
   submission: SubmissionRow,
   { object: { url, sizeBytes }, key, seen: { index, attempt } }: LongRecord,
-): Promise<StoredRecord | undefined> {
+): Promise<StoredRecord | 'newer' | undefined> {
   const unreadable = (error: unknown): undefined =>
     void runtime.log.error({ url, err: error }, 'result-record-unreadable');
   // A stager writes none this long; the JSON has a little more around it.
@@ -117,11 +134,23 @@ async function fetchRecord(
       reportUnproven(runtime, submission, [url]);
       return undefined;
     }
+    if (record === 'newer') return record;
     const sha256 = createHash('sha256').update(body).digest('hex');
     return toStore(record, { key, bytes: body.length, sha256 });
   } catch (error) {
     return unreadable(error);
   }
+}
+
+/** The attempts wait for a worker that can read them: the hosts were upgraded before the workers, or the workers went back. */
+function reportNewer(
+  { log, metrics }: Runtime,
+  { submissionKey }: SubmissionRow,
+  count: number,
+): void {
+  if (count === 0) return;
+  metrics.newerForms.inc({ of: 'record' }, count);
+  log.error({ submission: submissionKey, count }, 'record-of-newer-version');
 }
 
 /** One line for all of them: whoever writes there may write much. */

@@ -176,6 +176,8 @@ function judge(
   attempt: OpenAttempt,
   { result, job }: { result: SeenResult | undefined; job?: EndedJob },
 ): PolledAttempt[] {
+  // How it ended is in the record, whatever Batch says.
+  if (result?.isNewer) return [];
   const decision = decideRetry(
     {
       ...(result && !result.record && { isRecordLost: true }),
