@@ -177,22 +177,41 @@ describe('the host release', () => {
 
   it('A disk that fills while unpacking leaves nothing, and the next try may succeed.', async () => {
     await booted();
-    host.stub('tar', 'echo "tar: No space left on device" >&2; exit 2');
+    host.stub('tar', 'touch "$4/half"; echo "tar: No space left on device" >&2; exit 2');
     expect(await reasonForGivingUp()).toMatch(/No space left on device/);
     rmSync(host.path('test-bin/tar'));
     expect((await host.run('batchwell-host')).code).toBe(0);
   });
 
-  it('Killed half-way, it leaves no half folder, and the next boot is whole.', async () => {
-    await booted();
-    host.faults.push('hang');
+  const killedWhen = async (isThere: () => boolean): Promise<void> => {
     const child = host.start(host.path('usr/local/lib/batchwell/batchwell-host'));
-    await expect.poll(() => host.seen.length).toBe(1);
+    await expect.poll(isThere).toBe(true);
     process.kill(-(child.pid ?? 0), 'SIGKILL');
     await once(child, 'close');
-    for (const name of NOTHING_LEFT) expect(host.has(name), name).toBe(false);
+    expect(host.has('opt/batchwell')).toBe(false);
+    expect(host.has('run/batchwell/host')).toBe(false);
+  };
+
+  const isWholeAtNextBoot = async (): Promise<void> => {
     expect((await host.run('batchwell-host')).code).toBe(0);
-    expect(host.has('opt/batchwell/release')).toBe(true);
+    expect(readdirSync(host.path('opt'))).toEqual(['batchwell']);
+    expect(host.read('opt/batchwell/release').trim()).toBe(host.release);
+  };
+
+  it('Killed while it fetches, it leaves no half folder, and the next boot is whole.', async () => {
+    await booted();
+    host.faults.push('hang');
+    await killedWhen(() => host.seen.length === 1);
+    await isWholeAtNextBoot();
+  });
+
+  it('Killed while it unpacks, it leaves no half folder, and the next boot is whole.', async () => {
+    await booted();
+    host.stub('tar', 'touch "$4/half"; sleep 600');
+    await killedWhen(() => host.has('opt/.batchwell.new/half'));
+    rmSync(host.path('test-bin/tar'));
+    await isWholeAtNextBoot();
+    expect(host.has('opt/batchwell/half')).toBe(false);
   });
 
   it('Without a route it gives up within five minutes.', async () => {

@@ -21,8 +21,18 @@ wanted probe.service basic.target /etc/systemd/system
 # Time that no test needs.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
   e2scrub_reap.service fstrim.timer systemd-timesyncd.service getty@tty1.service \
-  serial-getty@ttyS0.service cloud-init-hotplugd.socket; do
+  serial-getty@ttyS0.service cloud-init-hotplugd.socket systemd-tmpfiles-clean.timer \
+  systemd-binfmt.service proc-sys-fs-binfmt_misc.automount dev-hugepages.mount dev-mqueue.mount \
+  sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
+  sys-fs-fuse-connections.mount systemd-update-utmp.service systemd-update-utmp-runlevel.service \
+  systemd-random-seed.service systemd-pstore.service systemd-logind.service \
+  lvm2-monitor.service hwclock.service; do
   ln -s /dev/null "$units/$unit"
+done
+mkdir -p "$work/guest/etc/systemd/system-generators"
+for generator in cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run \
+  system-update sysv veritysetup; do
+  ln -s /dev/null "$work/guest/etc/systemd/system-generators/systemd-$generator-generator"
 done
 mount -t overlay overlay -o "lowerdir=$work/guest:$root" "$work/root"
 rm -f "$disk"

@@ -1,31 +1,15 @@
 /** Hosts that boot, with systemd, cloud-init, Docker and a firewall. Each boot takes minutes. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { buildHost } from '../../host/build.ts';
 import { ARCHIVE } from '../played-aws.ts';
-import { bootHost, CLUSTER, VOLUME_GIB, type BootedHost } from './boot-world.ts';
-import {
-  fetchAsTask,
-  makeImages,
-  MOUNT,
-  PLAIN,
-  runAsTask,
-  runJob,
-  WITH_ENTRYPOINT,
-} from './containers.ts';
+import { bootHost, buildRelease, CLUSTER, VOLUME_GIB, type BootedHost } from './boot-world.ts';
+import { makeImages, MOUNT, PLAIN, runAsTask, runJob, WITH_ENTRYPOINT } from './containers.ts';
 import { playJob } from './job.ts';
 import type { Machine } from './machine.ts';
-import { addAddresses } from './played-servers.ts';
+import { reached, SHUT_OUT } from './reach.ts';
 
 let archive: Buffer;
 beforeAll(async () => {
-  addAddresses();
-  const folder = mkdtempSync(join(tmpdir(), 'batchwell-release-'));
-  await buildHost(folder);
-  archive = readFileSync(join(folder, ARCHIVE));
-  rmSync(folder, { recursive: true });
+  archive = await buildRelease();
 });
 
 /** Milliseconds since the boot. */
@@ -62,30 +46,6 @@ async function startsAfterStorage(host: BootedHost): Promise<boolean[]> {
 
 const gibOf = async (machine: Machine, folder: string): Promise<number> =>
   Number(await machine.read(`df -BG --output=size ${folder} | tail -n 1 | tr -dc 0-9`));
-
-const METADATA = 'http://169.254.169.254/latest/meta-data/';
-const CREDENTIALS = 'http://169.254.170.2/v2/credentials/1';
-
-/** What tasks and the host get from the metadata and from the agent. */
-async function reached({ machine }: BootedHost, task: string): Promise<Record<string, string>> {
-  const get = (network: 'host' | 'bridge', ...urls: string[]): Promise<string> =>
-    fetchAsTask(machine, { task, network, urls });
-  const said = await get('host', METADATA, CREDENTIALS);
-  return {
-    metadata: said,
-    credentials: said,
-    metadataByBridge: await get('bridge', METADATA),
-    metadataOfHost: await machine.read(`curl -s -o /dev/null -w '%{http_code}' ${METADATA}`),
-  };
-}
-
-const SHUT_OUT = {
-  metadata: expect.stringContaining(`Couldn't connect`),
-  metadataByBridge: expect.stringContaining('timed out'),
-  credentials: expect.stringContaining('TASK-KEY-ID'),
-  // It was asked for its token.
-  metadataOfHost: '401',
-};
 
 describe('A host with all that it needs', () => {
   let host: BootedHost;
@@ -194,7 +154,7 @@ describe('A host that loses its power while it unpacks the release', () => {
       ${OURS}`);
     expect(half).toBe('.batchwell.new');
     const fetched = fetchesOf(host);
-    await machine.reset();
+    await machine.cutPower();
     await host.ready();
     expect(await leadOverAgent(host)).toBeGreaterThan(0);
     expect(fetchesOf(host)).toBeGreaterThan(fetched);

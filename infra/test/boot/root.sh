@@ -4,7 +4,8 @@
 # In a mount namespace of its own: what it mounts goes with it.
 set -eu
 root=$1
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+# This kernel has NVMe and ext4 in itself, so no boot unpacks an initramfs.
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C INITRD=No
 debootstrap --variant=minbase \
   --include=systemd,systemd-sysv,udev,dbus,kmod,iproute2,procps,ca-certificates,e2fsprogs \
   bookworm "$root"
@@ -18,15 +19,11 @@ chmod 755 "$root/usr/sbin/policy-rc.d"
 chroot "$root" apt-get update -qq
 chroot "$root" apt-get install -y -qq --no-install-recommends \
   cloud-init cloud-guest-utils fdisk docker.io iptables curl openssl busybox-static lvm2 xfsprogs \
-  initramfs-tools linux-image-cloud-amd64
+  linux-image-cloud-amd64
 rm "$root/usr/sbin/policy-rc.d"
-# Small, because each boot unpacks it.
-echo MODULES=list >"$root/etc/initramfs-tools/conf.d/small"
-printf 'nvme\next4\n' >"$root/etc/initramfs-tools/modules"
-chroot "$root" update-initramfs -u -k all
 
-# S3, CloudWatch Logs and ECS are played behind this certificate.
-names=DNS:s3.eu-west-1.amazonaws.com,DNS:logs.eu-west-1.amazonaws.com,DNS:ecs.eu-west-1.amazonaws.com
+# S3, CloudWatch Logs, EC2 and ECS are played behind this certificate.
+names='DNS:*.eu-west-1.amazonaws.com'
 chroot "$root" openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
   -subj '/CN=Played AWS' -addext "subjectAltName=$names" \
   -keyout /boot/played.key -out /usr/local/share/ca-certificates/played.crt 2>/dev/null
@@ -34,7 +31,6 @@ chroot "$root" update-ca-certificates >/dev/null
 mv "$root/boot/played.key" "$root.played.key"
 cp "$root/usr/local/share/ca-certificates/played.crt" "$root.played.crt"
 cp "$root"/boot/vmlinuz-* "$root.kernel"
-mv "$root"/boot/initrd.img-* "$root.initrd"
 chroot "$root" apt-get clean
 for folder in var/lib/apt/lists usr/share/doc usr/share/locale boot; do
   find "$root/$folder" -mindepth 1 -delete

@@ -99,7 +99,7 @@ function ensureRoot(): string {
   return root;
 }
 
-const PARTS = ['kernel', 'initrd', 'played.crt', 'played.key'] as const;
+const PARTS = ['kernel', 'played.crt', 'played.key'] as const;
 
 /** The folder that the tests use. */
 function makeFolder(): string {
