@@ -10,11 +10,14 @@ import { sha256 } from '../../core/ids.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { UNKNOWN_TOKEN, type Caller, type Refused } from './caller.ts';
 import { openOidc } from './oidc.ts';
+import { isLoopback } from './other-sites.ts';
 import { createStoredTokens } from './stored-tokens.ts';
 
 export interface Callers {
   /** False when no tokens are configured: every caller is then the owner ''. */
   tokensRequired: boolean;
+  /** The API listens on loopback only. */
+  isLocal?: boolean;
   /** Rejects when the database or the provider is needed and unavailable. */
   find(token: string): Promise<Caller | Refused>;
 }
@@ -30,6 +33,7 @@ export function createCallers(
   const oidc = openOidc(dependencies.config, dependencies.nowMs);
   return {
     tokensRequired: configured.length > 0 || oidc !== undefined,
+    isLocal: isLoopback(dependencies.config.host),
     async find(token) {
       const owner = ownerOf(configured, token);
       if (owner !== undefined)

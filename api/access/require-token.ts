@@ -5,6 +5,7 @@ import { failure } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import type { Caller, Refused } from './caller.ts';
 import type { Callers } from './callers.ts';
+import { whyFromElsewhere } from './other-sites.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -57,7 +58,8 @@ export function guardRoutes(
   });
   api.addHook('onRequest', async (request, reply) => {
     if (!callers.tokensRequired) {
-      if (isFromOtherSite(request)) await reply.code(403).send(OTHER_SITE);
+      const whyNot = whyFromElsewhere(request, callers.isLocal === true);
+      if (whyNot !== undefined) await reply.code(403).send(failure(403, whyNot));
       return;
     }
     const find = (): Promise<Caller | Refused> =>
@@ -80,22 +82,6 @@ export function guardRoutes(
     const forbidden = whyNot(caller);
     if (forbidden !== undefined) await reply.code(403).send(failure(403, forbidden));
   });
-}
-
-const OTHER_SITE = failure(
-  403,
-  'A page of another site sent this request, and this API requires no tokens. ' +
-    'Set BATCHWELL_TOKENS to use it from other sites.',
-);
-
-/**
- * Where no token is needed, a page of any site that a user of this machine opens could send requests
- * that change something. Browsers say where a request is from; other programs do not.
- */
-function isFromOtherSite({ method, headers }: FastifyRequest): boolean {
-  const from = headers['sec-fetch-site'];
-  const reads = method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
-  return !reads && (from === 'cross-site' || from === 'same-site');
 }
 
 async function findCaller(

@@ -2,7 +2,7 @@
  * The HTTP that both servers share: a listener that closes at once, and bodies with a limit.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { isIPv6, type AddressInfo } from 'node:net';
+import { isIP, isIPv6, type AddressInfo } from 'node:net';
 
 export type HttpHandler = (
   request: IncomingMessage,
@@ -28,6 +28,24 @@ export interface ListenOptions {
   port?: number;
 }
 
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
+/** No public name server answers for these. */
+const PRIVATE_NAME = /^[^.]+$|\.(?:localhost|internal|local|lan|test|home\.arpa)$/;
+
+/**
+ * Signatures are not verified, so a page of any site that a user of this machine opens could submit a
+ * job, which is a command here. Browsers name the page's site in `Origin`. A page that has its own name
+ * lead to 127.0.0.1 (DNS rebinding) has that name in `Host`.
+ */
+function isFromPage({ method = '', headers }: IncomingMessage, listensOn: string): boolean {
+  const name = (headers.host ?? 'localhost').replace(/:\d*$/, '').replaceAll(/^\[|\]$/g, '');
+  const isPublic = isIP(name) === 0 && !PRIVATE_NAME.test(name.toLowerCase());
+  return (
+    (isPublic && LOOPBACK.test(listensOn)) || (headers.origin !== undefined && !READS.has(method))
+  );
+}
+
 /** Starts to listen. Rejects with Node's EADDRINUSE when the port is taken. */
 export async function startHttpServer(
   handler: HttpHandler,
@@ -37,6 +55,10 @@ export async function startHttpServer(
   const server = createServer(
     { keepAliveTimeout: 65_000, requestTimeout: 0, noDelay: true },
     (request, response) => {
+      if (isFromPage(request, host)) {
+        response.writeHead(403, { connection: 'close' }).end();
+        return;
+      }
       Promise.resolve(handler(request, response)).catch((cause: unknown) => {
         process.emitWarning(
           `A local server's handler failed on ${request.method} ${request.url}: ${String(cause)}`,

@@ -1,4 +1,5 @@
 /** What the page asks of the API: summaries, failures, retries, the overview, and what operators do. */
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { FailureList, TaskSummary } from '../../api/schemas/summaries.ts';
 import type { Overview, WorkerStatus } from '../../api/schemas/fleet.ts';
@@ -405,10 +406,24 @@ describe('the page', () => {
 test('where no tokens are required, another site cannot change anything', async () => {
   const open = await startApiWorld();
   try {
-    const send = (from: string) =>
-      open.call('POST', '/v1/stages/poll:pause', {}, { 'sec-fetch-site': from });
-    expect((await send('cross-site')).status).toBe(403);
-    expect((await send('same-origin')).status).toBe(200);
+    const send = (headers: Record<string, string>, method = 'POST'): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const path = method === 'GET' ? '/v1/tasks' : '/v1/stages/poll:pause';
+        request(open.url + path, { method, headers, agent: false }, (reply) =>
+          resolve(reply.resume().statusCode ?? 0),
+        )
+          .on('error', reject)
+          .end();
+      });
+    expect(await send({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+    expect(await send({ 'sec-fetch-site': 'same-origin' })).toBe(200);
+    expect(await send({ origin: 'http://evil.example' })).toBe(403);
+    expect(await send({ origin: open.url })).toBe(200);
+    // A page whose own name leads to this machine is of the same site for its browser.
+    const host = 'evil.example:8000';
+    expect(await send({ host, origin: `http://${host}` })).toBe(403);
+    expect(await send({ host }, 'GET')).toBe(403);
+    expect(await send({ host: 'localhost:8000' }, 'GET')).toBe(200);
   } finally {
     await open.close();
   }

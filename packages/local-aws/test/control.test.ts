@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serveControl } from '../control.ts';
 import { createFaults } from '../faults.ts';
@@ -41,6 +42,29 @@ describe('the control surface of the local AWS', () => {
     });
     expect((await fetch(`${server.url}/bucket/_local/health`)).status).toBe(418);
     expect((await ask('GET', 'nothing')).status).toBe(404);
+  });
+
+  it('answers no page of a browser, under its own name or under a name that leads here', async () => {
+    const statusOf = (method: string, headers: Record<string, string>): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        request(server.url, { method, headers, agent: false }, (answer) =>
+          resolve(answer.resume().statusCode),
+        )
+          .on('error', reject)
+          .end();
+      });
+    const port = `:${server.port}`;
+    for (const headers of [
+      { origin: 'http://evil.example' },
+      { origin: 'null', 'content-type': 'text/plain' },
+      { host: `evil.example${port}` },
+      { host: `127.0.0.1.evil.example${port}` },
+    ])
+      expect([headers, await statusOf('POST', headers)]).toEqual([headers, 403]);
+    expect(await statusOf('GET', { host: `evil.example${port}` })).toBe(403);
+    for (const host of ['localhost', `bucket.localhost${port}`, `[::1]${port}`, 'local-aws'])
+      expect([host, await statusOf('POST', { host })]).toEqual([host, 418]);
+    expect(await statusOf('GET', { origin: 'http://127.0.0.1:8000' })).toBe(418);
   });
 
   it('sets faults from JSON, all or none, and removes them', async () => {
