@@ -29,6 +29,7 @@ export async function runDaemon(policy: Policy): Promise<number> {
   const identity = await identify(told);
   const { journal, isNew } = readJournal(paths.journal, identity.instanceId);
   const ofInstance = policy.mode === 'elastic' ? await instanceTags(told) : {};
+  const rest = new Rest();
   const machine = realMachine({
     client: ec2Client(policy.region || identity.region),
     owner: {
@@ -48,6 +49,7 @@ export async function runDaemon(policy: Policy): Promise<number> {
     log: kernelLog(),
     reporter: told,
     lockFd,
+    onSettled: () => rest.end(),
   });
   const nowMs = Date.now();
   const daemon = new Daemon(machine, policy, journal, { nowMs, sweepWithinMs: SWEEP_WITHIN_MS });
@@ -56,21 +58,42 @@ export async function runDaemon(policy: Policy): Promise<number> {
     level: 'info',
     fields: { mode: policy.mode, journal: isNew ?? 'read', growth: journal.growth?.at ?? 'none' },
   });
-  await loop(daemon, policy, told);
+  await loop(daemon, policy, told, rest);
   return 0;
 }
 
-async function loop(daemon: Daemon, policy: Policy, told: Reporter): Promise<void> {
-  const ending = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort());
+/** The time between two looks. It ends early when there is something to look at. */
+class Rest {
+  #ended = Promise.withResolvers<void>();
+
+  end(): void {
+    this.#ended.resolve();
+  }
+
+  async of(ms: number): Promise<void> {
+    const timer = new AbortController();
+    const late = sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([late, this.#ended.promise]);
+    timer.abort();
+    this.#ended = Promise.withResolvers();
+  }
+}
+
+async function loop(daemon: Daemon, policy: Policy, told: Reporter, rest: Rest): Promise<void> {
+  let isEnding = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => {
+      isEnding = true;
+      rest.end();
+    });
   const metrics = diskMetrics(policy.stack, daemon.journal.counts);
-  while (!ending.signal.aborted) {
+  while (!isEnding) {
     const waitMs = daemon.look(Date.now());
     if (daemon.facts) {
       const line = metrics.lineOf(daemon.facts.fileSystem, daemon.journal.counts, Date.now());
       if (line !== undefined) told.metrics(line);
     }
-    await sleep(waitMs, undefined, { signal: ending.signal }).catch(() => undefined);
+    await rest.of(waitMs);
   }
 }
 

@@ -2,9 +2,10 @@
 import { closeSync, readFileSync } from 'node:fs';
 import type { Journal } from './rules/journal.ts';
 import { GIB, type Policy } from './rules/policy.ts';
+import { fileSystemAt } from './host/file-system.ts';
 import { takeLock } from './host/lock.ts';
 import { paths } from './host/paths.ts';
-import { fileSystemAt, tasksAt } from './host/real-machine.ts';
+import { tasksAt } from './host/real-machine.ts';
 
 export interface Status {
   mode: Policy['mode'];

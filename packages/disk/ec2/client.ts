@@ -8,7 +8,7 @@ const ANSWER_MS = 10_000;
 const MOST_PAGES = 20;
 
 interface Opened {
-  sdk: typeof Sdk;
+  sdk: typeof import('./sdk.ts');
   client: Sdk.EC2Client;
 }
 
@@ -20,7 +20,7 @@ export function ec2Client(region: string): Ec2Client {
   let opened: Opened | undefined;
   return clientOf(async () => {
     if (opened) return opened;
-    const sdk = await import('@aws-sdk/client-ec2');
+    const sdk = await import('./sdk.ts');
     // Retries are decided in rules/, where deadlines and the brake are known.
     const client = new sdk.EC2Client({
       region,
@@ -34,7 +34,7 @@ export function ec2Client(region: string): Ec2Client {
 
 /** For who has a client of the SDK already, with its own credentials and retries. */
 export const ec2ClientOver = (client: Sdk.EC2Client): Ec2Client =>
-  clientOf(async () => ({ sdk: await import('@aws-sdk/client-ec2'), client }));
+  clientOf(async () => ({ sdk: await import('./sdk.ts'), client }));
 
 /** Pages of a describe count as one request in the journal, but not for EC2. */
 function clientOf(open: () => Promise<Opened>): Ec2Client {

@@ -9,7 +9,7 @@ export interface Device {
   sizeBytes: number;
 }
 
-const SECTOR = 512;
+export const SECTOR = 512;
 export const INSTANCE_STORE = 'Amazon EC2 NVMe Instance Storage';
 
 /** All NVMe disks; one that goes away meanwhile is left out. */

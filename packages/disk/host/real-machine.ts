@@ -1,26 +1,17 @@
 /** The host and EC2 as they are. */
 import { randomUUID } from 'node:crypto';
-import {
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename } from 'node:path';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { performEc2, type Ec2Client, type Owner } from '../ec2/requests.ts';
-import type { BlockAction } from '../rules/action.ts';
-import type { Facts, FileSystem } from '../rules/facts.ts';
-import type { Journal } from '../rules/journal.ts';
-import { keyOf } from '../daemon.ts';
-import type { BlockResult, Inspection, Machine, Slow } from '../machine.ts';
+import type { Facts } from '../rules/facts.ts';
+import type { Machine, Slow } from '../machine.ts';
 import { nvmeDevices } from './devices.ts';
 import type { KernelLog } from './kernel-log.ts';
 import { writeJournal } from './journal-file.ts';
-import { addDevice, CommandFailed, contentsOf, growFileSystem, isWhole, LV_PATH } from './lvm.ts';
-import { run, type RunOptions } from './programs.ts';
+import { blockLayer } from './block-layer.ts';
+import { crashPoint } from './crash-point.ts';
+import { fileSystemAt } from './file-system.ts';
+import { kernelVolume } from './lvm.ts';
+import { run } from './programs.ts';
 import { paths } from './paths.ts';
 import type { Reporter } from './report.ts';
 
@@ -30,13 +21,13 @@ export interface Parts {
   log: KernelLog;
   reporter: Reporter;
   lockFd: number;
+  /** Something that took time has ended. */
+  onSettled: () => void;
 }
 
-/** LVM waits for devices; a device that hangs must not hold the daemon for ever. */
-const COMMAND_MS = 60_000;
-
-export function realMachine({ client, owner, log, reporter, lockFd }: Parts): Machine {
-  const options: RunOptions = { lockFd, deadlineMs: COMMAND_MS };
+export function realMachine(parts: Parts): Machine {
+  const { client, owner, log, reporter, onSettled } = parts;
+  const block = blockLayer(parts.lockFd);
   return {
     instanceId: owner.instanceId,
     zone: owner.zone,
@@ -49,43 +40,30 @@ export function realMachine({ client, owner, log, reporter, lockFd }: Parts): Ma
       ...(withDevices && { devices: nvmeDevices() }),
     }),
     save: (journal) => {
+      const crash = crashPoint(journal);
+      crash('before');
       writeJournal(paths.journal, journal);
-      crashPoint(journal);
+      crash('after');
     },
     setFrozen: (isFrozen) => freeze(isFrozen),
     releaseBallast: () => rmSync(paths.ballast, { force: true }),
     endHost: (reason) => void endHost(reason),
-    ask: (action, growth) => slow(performEc2(client, action, growth, owner)),
-    run: (action) => slow(runBlock(action, options)),
+    ask: (action, growth) => slow(performEc2(client, action, growth, owner), onSettled),
+    run: (action) => slow(block(action), onSettled),
     chance: () => Math.random(),
     token: () => randomUUID(),
     report: (event) => reporter.event(event),
   };
 }
 
-/** Tests stop a daemon when its journal says so: `created:SIGKILL`. */
-function crashPoint({ growth }: Journal): void {
-  const [at, signal] = (process.env['BATCHWELL_DISK_CRASH'] ?? '').split(':');
-  if (growth !== null && growth.at === at) process.kill(process.pid, signal);
-}
-
-function slow<T>(promise: Promise<T>): Slow<T> {
+function slow<T>(promise: Promise<T>, onSettled: () => void): Slow<T> {
   let result: { value: T } | undefined;
   const wait = async (): Promise<void> => {
     result = { value: await promise };
+    onSettled();
   };
   void wait();
   return { settled: () => result?.value };
-}
-
-export function fileSystemAt(path: string): FileSystem {
-  const { bsize, blocks, bavail, files, ffree } = statfsSync(path);
-  return {
-    sizeBytes: blocks * bsize,
-    freeBytes: bavail * bsize,
-    inodes: files,
-    freeInodes: ffree,
-  };
 }
 
 export function tasksAt(path: string): Facts['tasks'] {
@@ -106,39 +84,8 @@ function freeze(isFrozen: boolean): void {
 
 /** Names as the kernel says them: the device of the file system, and all that is below it. */
 function partsOfDisk(): string[] {
-  try {
-    const name = basename(readlinkSync(LV_PATH));
-    return [name, ...readdirSync(`/sys/block/${name}/slaves`)];
-  } catch {
-    return [];
-  }
-}
-
-async function runBlock(action: BlockAction, options: RunOptions): Promise<BlockResult> {
-  try {
-    if (action.do === 'inspect')
-      return { outcome: { is: 'done' }, inspection: await inspect(options) };
-    if (action.do === 'add') await addDevice(action.device, options);
-    else await growFileSystem(paths.mount, options);
-    return { outcome: { is: 'done' } };
-  } catch (error) {
-    const sentence = error instanceof CommandFailed ? error.message : String(error);
-    return { outcome: { is: 'failed', sentence } };
-  }
-}
-
-async function inspect(options: RunOptions): Promise<Inspection> {
-  const devices = nvmeDevices();
-  const contents = await contentsOf(devices, options);
-  return {
-    contents: new Map(
-      devices.flatMap((device) => {
-        const content = contents.get(device.path);
-        return content ? [[keyOf(device), content] as const] : [];
-      }),
-    ),
-    isFileSystemWhole: await isWhole(paths.mount, options),
-  };
+  const { name, parts } = kernelVolume();
+  return name === undefined ? [] : [name, ...parts];
 }
 
 /** The tasks stop first: none may report a success with what it could not write. */

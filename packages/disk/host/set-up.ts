@@ -15,7 +15,16 @@ import { chooseFirstDisk } from '../rules/first-disk.ts';
 import { GROUP } from '../rules/facts.ts';
 import type { Policy } from '../rules/policy.ts';
 import { INSTANCE_STORE, nvmeDevices } from './devices.ts';
-import { contentsOf, groupExists, lvm, LV_PATH, mustRun, VOLUME } from './lvm.ts';
+import {
+  contentsOf,
+  groupExists,
+  lvm,
+  LV_PATH,
+  mustRun,
+  probe,
+  readGroup,
+  VOLUME,
+} from './lvm.ts';
 import { BALLAST_BYTES, paths } from './paths.ts';
 import { run } from './programs.ts';
 
@@ -81,7 +90,11 @@ async function makeGroup(policy: Policy): Promise<void> {
   // Needed where no device of the mapper was ever used.
   await run('modprobe', ['-q', 'dm-mod']);
   const devices = nvmeDevices();
-  const contents = await contentsOf(devices);
+  const contents = await contentsOf(
+    devices,
+    await readGroup(),
+    async (path) => (await probe(path)).content,
+  );
   const chosen = chooseFirstDisk(
     policy,
     devices.map(({ path, sizeBytes, model }) => ({

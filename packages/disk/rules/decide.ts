@@ -7,8 +7,6 @@ import { brakeBelowBytes, nextSize, whyGrow } from './need.ts';
 import { isElastic, type Policy } from './policy.ts';
 import { HOST_TAG, STACK_TAG, TOKEN_TAG } from './tags.ts';
 
-/** Tasks cannot free anything while they are frozen, so no longer than this. */
-const BRAKE_MS = 120_000;
 const BRAKE_AGAIN_MS = 600_000;
 const LOOK_MS = 2_000;
 const LOOK_WHILE_GROWING_MS = 500;
@@ -79,7 +77,7 @@ function decideBrake(
     return isSpent(journal, facts, nowMs) ? undefined : pullBrake(facts, belowBytes);
   }
   if (!isShort) return { do: 'release', reason: 'grown' };
-  if (nowMs - brake.sinceMs >= BRAKE_MS) return { do: 'release', reason: 'spent' };
+  if (nowMs - brake.sinceMs >= policy.brakeMs) return { do: 'release', reason: 'spent' };
   // A crash between the journal and the cgroup.
   return facts.tasks === 'running' ? { do: 'brake', belowBytes } : undefined;
 }
@@ -133,13 +131,14 @@ function decidePlan(
   const reason = whyGrow(facts, journal);
   if (reason === undefined)
     return facts.warned.has('limit') ? { do: 'recovered', of: 'limit' } : undefined;
-  if (nowMs < journal.pauseUntilMs) return undefined;
   // A volume that is there already is better than one more.
   const adopted = decideOwn({ ...facts, busy: { ...facts.busy, ec2: true } }, journal);
   if (adopted?.do === 'adopt') return adopted;
-  const size = nextSize(facts, journal, policy);
+  const size = nextSize(facts, journal, policy, nowMs);
   if ('sizeGiB' in size)
-    return { do: 'plan', sizeGiB: size.sizeGiB, deviceName: freeName(journal), reason };
+    return nowMs < journal.pauseUntilMs
+      ? undefined
+      : { do: 'plan', sizeGiB: size.sizeGiB, deviceName: freeName(journal), reason };
   return facts.warned.has('limit')
     ? undefined
     : { do: 'warn', of: 'limit', sentence: `${size.limit} It cannot grow further (${reason}).` };

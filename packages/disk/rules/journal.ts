@@ -49,6 +49,8 @@ export interface Journal {
   /** Growths that failed one after the other. */
   failures: number;
   pauseUntilMs: number;
+  /** EC2 attached no more than so many volumes of ours to this instance; asked again after a while. */
+  attachLimit: { volumes: number; untilMs: number } | null;
   /** EC2 refused this action: the disk stays as it is until the daemon starts again. */
   refused: { action: string; sentence: string } | null;
   brake: { sinceMs: number; belowBytes: number } | null;
@@ -70,6 +72,7 @@ export const emptyJournal = (instanceId: string): Journal => ({
   slowestGrowthMs: FIRST_GROWTH_MS,
   failures: 0,
   pauseUntilMs: 0,
+  attachLimit: null,
   refused: null,
   brake: null,
   brakeSpentMs: null,
@@ -87,7 +90,8 @@ export function parseJournal(text: string, instanceId: string): Journal | undefi
   } catch {
     return undefined;
   }
-  return isJournal(value) && value.instanceId === instanceId ? value : undefined;
+  if (!isJournal(value) || value.instanceId !== instanceId) return undefined;
+  return { ...value, attachLimit: value.attachLimit ?? null };
 }
 
 /** The daemon alone writes it, and whole: what is checked is that it is ours and of this version. */

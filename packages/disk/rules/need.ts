@@ -27,13 +27,18 @@ export function whyGrow(facts: Facts, journal: Journal): string | undefined {
 export type Size = { sizeGiB: number } | { limit: string };
 
 /** How large the next volume is, or which limit forbids one. */
-export function nextSize(facts: Facts, journal: Journal, policy: Policy): Size {
+export function nextSize(facts: Facts, journal: Journal, policy: Policy, nowMs: number): Size {
   const { sizeBytes, freeBytes } = facts.fileSystem;
   const left = policy.maxGiB - Math.ceil(sizeBytes / GIB);
   if (left < 1) return { limit: `The disk has the ${policy.maxGiB} GiB that DiskMaxGiB allows.` };
   const count = journal.volumes.length;
   if (count >= policy.mostVolumes)
     return { limit: `The host has ${count} volumes of ours, as many as it may have.` };
+  const { attachLimit } = journal;
+  if (attachLimit !== null && nowMs < attachLimit.untilMs && count >= attachLimit.volumes)
+    return {
+      limit: `EC2 attaches no more volumes to this instance (AttachmentLimitExceeded); ${count} are ours.`,
+    };
   const atLeast = policy.leastGrowthGiB * 2 ** Math.floor(count / GROWTHS_PER_DOUBLING);
   const byRate = (facts.bytesPerSecond * LAST_SECONDS) / GIB;
   const toBelowFull = ((sizeBytes - freeBytes) / FULL_SHARE - sizeBytes) / GIB;

@@ -16,6 +16,8 @@ export interface Policy {
   /** A growth is at least this large. */
   leastGrowthGiB: number;
   brakeFloorBytes: number;
+  /** Tasks cannot free anything while they are frozen, so no longer than this. */
+  brakeMs: number;
   /** Volumes that the daemon adds to one host. */
   mostVolumes: number;
   iops: number;
@@ -70,6 +72,8 @@ export function readPolicy(environment: Environment): PolicyRead {
     brakeFloorBytes:
       number('DISK_BRAKE_MIB', { fallback: 1024, least: 1, most: 1_048_576, unit: 'MiB' }) *
       1_048_576,
+    brakeMs:
+      number('DISK_BRAKE_SECONDS', { fallback: 120, least: 1, most: 120, unit: 'seconds' }) * 1000,
     mostVolumes: number('DISK_MOST_VOLUMES', {
       fallback: 20,
       least: 1,

@@ -18,6 +18,8 @@ const LONGEST_BACKOFF_MS = 30_000;
 const LONGEST_PAUSE_MS = 300_000;
 /** AWS has no more room, or the account no more right: asking again soon would not help. */
 const LIMIT_PAUSE_MS = 300_000;
+/** What an instance takes depends on its type, and on what else is attached to it. */
+const ATTACH_AGAIN_MS = 3_600_000;
 const DISCARD_AGAIN_MS = 600_000;
 const BLOCK_AGAIN_MS = 2_000;
 
@@ -51,7 +53,13 @@ export function resume(journal: Journal, nowMs: number): Journal {
     isDoubtful: true,
   };
   // Permissions may have been corrected meanwhile.
-  return { ...journal, growth, refused: null, pauseUntilMs: Math.min(journal.pauseUntilMs, nowMs) };
+  return {
+    ...journal,
+    growth,
+    attachLimit: null,
+    refused: null,
+    pauseUntilMs: Math.min(journal.pauseUntilMs, nowMs),
+  };
 }
 
 type QuickOf<D extends QuickAction['do']> = Extract<QuickAction, { do: D }>;
@@ -292,6 +300,10 @@ function recordRefusal(journal: Journal, growth: Growth, refusal: Ec2Refusal, dr
       };
     case 'gone':
       return abandoned(journal, { keep: true }, draw);
+    case 'limit':
+      return growth.at === 'created'
+        ? { ...end(journal, draw), attachLimit: attachLimitOf(journal, draw) }
+        : end(journal, draw);
     default:
       return end(journal, draw);
   }
@@ -309,6 +321,11 @@ function renamed(journal: Journal, badName: string): Journal {
 function end(journal: Journal, draw: Draw): Journal {
   return abandoned(journal, { keep: false }, draw, LIMIT_PAUSE_MS);
 }
+
+const attachLimitOf = ({ volumes }: Journal, { nowMs }: Draw): Journal['attachLimit'] => ({
+  volumes: volumes.length,
+  untilMs: nowMs + ATTACH_AGAIN_MS,
+});
 
 function recordDiscard(
   journal: Journal,

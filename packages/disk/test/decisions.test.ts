@@ -7,7 +7,7 @@ import { chooseFirstDisk, type Candidate } from '../rules/first-disk.ts';
 import { emptyJournal, parseJournal, type Journal } from '../rules/journal.ts';
 import { nextSize } from '../rules/need.ts';
 import { GIB, readPolicy, type Policy } from '../rules/policy.ts';
-import { recordQuick } from '../rules/record.ts';
+import { recordEc2, recordQuick } from '../rules/record.ts';
 import { tagsOf } from '../rules/tags.ts';
 import { errorIn } from '../host/kernel-log.ts';
 import { diskMetrics } from '../host/metrics.ts';
@@ -43,6 +43,17 @@ const free = (freeBytes: number): Partial<Facts> => ({
   fileSystem: { ...facts().fileSystem, freeBytes },
 });
 const journal = (more: Partial<Journal> = {}): Journal => ({ ...emptyJournal('i-1'), ...more });
+const planned = {
+  token: 't',
+  sizeGiB: 100,
+  deviceName: '/dev/xvdbc',
+  startedMs: 0,
+  sinceMs: 0,
+  tries: 0,
+  nextTryMs: 0,
+  calls: 1,
+  isDoubtful: false,
+};
 const decided = (seen: Partial<Facts>, known: Partial<Journal> = {}, policy = elastic()) =>
   decideDisk(facts(seen), journal(known), policy, 1_000_000);
 
@@ -78,12 +89,46 @@ describe('The disk grows', () => {
     expect(decided({ ...free(5 * GIB), warned: new Set(['limit']) }, {}, full).do).toBe('wait');
   });
 
+  it('no further while EC2 attaches no more volumes, says so once, and tries again later.', () => {
+    const last = { volumeId: 'vol-1', sizeGiB: 100, deviceName: '/dev/xvdba' };
+    const before = journal({
+      volumes: [last, last],
+      growth: { ...planned, at: 'created', volumeId: 'vol-3' },
+    });
+    const after = recordEc2(
+      before,
+      { do: 'attach' },
+      {
+        is: 'refused',
+        kind: 'limit',
+        isDoubtful: false,
+        action: 'ec2:AttachVolume',
+        sentence: 'ec2:AttachVolume: AttachmentLimitExceeded: played',
+      },
+      { nowMs: 1_000_000, chance: 0, token: '' },
+    );
+    const known = { ...after, discards: [] };
+    expect(after.discards).toHaveLength(1);
+    expect(decided(free(5 * GIB), known)).toMatchObject({
+      do: 'warn',
+      of: 'limit',
+      sentence: expect.stringContaining('AttachmentLimitExceeded); 2 are ours'),
+    });
+    const warned = facts({ ...free(5 * GIB), warned: new Set(['limit']) });
+    const at = (nowMs: number) => decideDisk(warned, known, elastic(), nowMs).do;
+    expect([at(1_000_000), at(1_000_000 + 3_599_000), at(1_000_000 + 3_600_000)]).toEqual([
+      'wait',
+      'wait',
+      'plan',
+    ]);
+  });
+
   it('to 16 TiB with twenty volumes.', () => {
     let volumes: Journal['volumes'] = [];
     let sizeBytes = 100 * GIB;
     for (;;) {
       const fileSystem = { ...facts().fileSystem, sizeBytes, freeBytes: sizeBytes * 0.15 };
-      const size = nextSize(facts({ fileSystem }), journal({ volumes }), elastic());
+      const size = nextSize(facts({ fileSystem }), journal({ volumes }), elastic(), 0);
       if ('limit' in size) break;
       volumes = [...volumes, { volumeId: '', deviceName: '', sizeGiB: size.sizeGiB }];
       sizeBytes += size.sizeGiB * GIB;

@@ -21,6 +21,7 @@ const policy: Policy = {
   maxGiB: 1000,
   leastGrowthGiB: 100,
   brakeFloorBytes: 1,
+  brakeMs: 120_000,
   mostVolumes: 20,
   iops: 3000,
   throughput: 250,

@@ -8,18 +8,25 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bundleDisk } from '../bundle.ts';
 import { nvmeDevices } from '../host/devices.ts';
 import { readJournal, writeJournal } from '../host/journal-file.ts';
 import { kernelLog } from '../host/kernel-log.ts';
 import { takeLock } from '../host/lock.ts';
+import { isWhole, kernelVolume, parseGroup } from '../host/lvm.ts';
 import { run } from '../host/programs.ts';
 import { tasksAt } from '../host/real-machine.ts';
 import { emptyJournal } from '../rules/journal.ts';
+import { dice } from './world/dice.ts';
+import { serveEc2 } from './world/ec2-server.ts';
+import { noFaults, PlayedEc2 } from './world/played-ec2.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -116,6 +123,84 @@ describe('Devices', () => {
       { path: '/dev/nvme2n1', serial: 'vol0a', model, sizeBytes: 1_073_741_824 },
       { path: '/dev/nvme10n1', serial: 'vol0b', model, sizeBytes: 1_073_741_824 },
     ]);
+  });
+});
+
+describe('The group', () => {
+  const out = [
+    '  /dev/nvme1n1|batchwell|0|511|4194304',
+    '  /dev/nvme2n1|batchwell|0|511|4194304',
+    '  /dev/nvme3n1||0|0|0',
+    '  /dev/nvme4n1|another|7|9|4194304',
+    '',
+  ].join('\n');
+
+  it('is read by one program: its devices, what is free, and the size of its volume.', () => {
+    const group = parseGroup(out);
+    expect([...group.volumes]).toEqual([
+      ['/dev/nvme1n1', 'batchwell'],
+      ['/dev/nvme2n1', 'batchwell'],
+      ['/dev/nvme3n1', ''],
+      ['/dev/nvme4n1', 'another'],
+    ]);
+    expect(group).toMatchObject({ freeExtents: 0, volumeBytes: 511 * 4_194_304 });
+    expect(parseGroup('')).toMatchObject({ freeExtents: 0, volumeBytes: 0 });
+  });
+
+  it('is used whole when nothing is free and the file system ends where the volume does.', () => {
+    const group = parseGroup(out);
+    const whole = 511 * 4_194_304;
+    expect(isWhole(group, whole - 4_194_304)).toBe(true);
+    expect(isWhole(group, whole - 8_388_608)).toBe(false);
+    expect(isWhole({ ...group, freeExtents: 1 }, whole)).toBe(false);
+  });
+
+  it('has a volume that the kernel knows by its number, whatever its path is called.', () => {
+    const { rdev } = statSync('/dev/null');
+    const number = `${rdev >> 8}:${rdev & 0xff}`;
+    for (const [file, text] of [
+      ['size', '2048\n'],
+      ['slaves/nvme1n1', ''],
+      ['slaves/nvme2n1', ''],
+    ] as const)
+      put(`devices/virtual/block/dm-0/${file}`, text);
+    mkdirSync(at('dev/block'), { recursive: true });
+    symlinkSync('../../devices/virtual/block/dm-0', at(`dev/block/${number}`));
+    symlinkSync('/dev/null', at('batchwell-data'));
+    expect(kernelVolume(at('batchwell-data'), folder)).toEqual({
+      name: 'dm-0',
+      sizeBytes: 1_048_576,
+      parts: ['nvme1n1', 'nvme2n1'],
+    });
+    expect(kernelVolume(at('none'), folder)).toEqual({ name: undefined, sizeBytes: 0, parts: [] });
+  });
+});
+
+describe('The bundle', () => {
+  it('reaches EC2 from any folder.', async () => {
+    const ec2 = new PlayedEc2(() => 0, dice(1), noFaults, () => undefined);
+    const server = await serveEc2(ec2.client(), {
+      instanceId: 'i-1',
+      zone: 'a',
+      region: 'eu-west-1',
+      tags: null,
+    });
+    const environment = {
+      AWS_ENDPOINT_URL_EC2: server.url,
+      AWS_ACCESS_KEY_ID: 'key',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+    };
+    Object.assign(process.env, environment);
+    try {
+      await bundleDisk(at('disk.mjs'));
+      const sweep = ['sweep', '--stack', 'batchwell', '--region', 'eu-west-1'];
+      const swept = await run(process.execPath, [at('disk.mjs'), ...sweep]);
+      expect(swept).toMatchObject({ code: 0, out: 'No volume of batchwell is left over.\n' });
+      expect(server.asked.map((form) => form.get('Action'))).toEqual(['DescribeVolumes']);
+    } finally {
+      for (const name of Object.keys(environment)) delete process.env[name];
+      await server.close();
+    }
   });
 });
 

@@ -1,12 +1,13 @@
-/** One machine on which cases run one after the other, each with a fresh disk, a played EC2, and a writer. */
+/** One disk in the machine, with a played EC2 and a writer. Cases grow it one after the other. */
 import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DiskEvent } from '../../rules/events.ts';
 import { serialOf } from '../../rules/facts.ts';
 import { GIB } from '../../rules/policy.ts';
-import { dice } from '../world/dice.ts';
+import { dice, type Dice } from '../world/dice.ts';
 import { serveEc2, type Ec2Server } from '../world/ec2-server.ts';
 import { noFaults, PlayedEc2, type Ec2Faults } from '../world/played-ec2.ts';
+import { CLEAN_UP, END_WRITER, verifying, writer, STATE } from './guest-scripts.ts';
 import type { Qemu } from './qemu.ts';
 
 const INSTANCE = {
@@ -16,78 +17,114 @@ const INSTANCE = {
   tags: { Lab: 'ü' },
 };
 const DISK = '/opt/batchwell/host/batchwell-disk';
-const FILE_BYTES = 8_388_608;
 const FIRST_GIB = 1;
+/** Of what is left when a case begins: more than 85 % is used. */
+const LEFT_MIB = 100;
 
-export interface CaseOptions {
+export type Logged = { atMs: number; event: string } & DiskEvent['fields'];
+
+/** What a case grows under. */
+export interface Round {
   seed: number;
   faults?: Partial<Ec2Faults>;
-  settings?: Record<string, string>;
-  /** Of each volume that EC2 attaches. */
   plug?: Parameters<Qemu['plug']>[2];
+  leftMiB?: number;
 }
-
-export type Logged = { time: string; event: string } & DiskEvent['fields'];
 
 export class Bench {
   readonly qemu: Qemu;
   readonly violations: string[] = [];
   ec2: PlayedEc2;
   server: Ec2Server | undefined;
-  #options: CaseOptions = { seed: 1 };
+  /** Of the file system, with all volumes. */
+  sizeGiB = FIRST_GIB;
+  /** What the daemon said since it was started last. */
+  events: Logged[] = [];
+  hasDisk = false;
+  #dice: Dice = dice(1);
+  #plug: Round['plug'];
   #plugged = new Set<string>();
   #isPlugging = false;
   #timer: NodeJS.Timeout | undefined;
+  #heard = Promise.withResolvers<void>();
   readonly #log: string;
 
   constructor(qemu: Qemu, log: string) {
     this.qemu = qemu;
     this.#log = log;
-    this.ec2 = this.#ec2(this.#options);
+    this.ec2 = this.#newEc2();
+    qemu.onLine((line) => this.#hear(line));
   }
 
-  #ec2({ seed, faults }: CaseOptions): PlayedEc2 {
-    return new PlayedEc2(Date.now, dice(seed), { ...noFaults, ...faults }, (sentence) =>
-      this.violations.push(sentence),
-    );
+  #newEc2(): PlayedEc2 {
+    const current: Dice = {
+      roll: () => this.#dice.roll(),
+      is: (probability) => this.#dice.is(probability),
+      between: (least, most) => this.#dice.between(least, most),
+    };
+    return new PlayedEc2(Date.now, current, noFaults, (sentence) => this.violations.push(sentence));
   }
 
-  /** A fresh disk, without the daemon. */
-  async begin(options: CaseOptions): Promise<void> {
-    this.#options = options;
+  #hear(line: string): void {
+    this.note(line);
+    const atMs = Date.now();
+    try {
+      this.events.push({ ...(JSON.parse(line) as Logged), atMs });
+    } catch {
+      this.events.push({ atMs, event: line });
+    }
+    this.#heard.resolve();
+    this.#heard = Promise.withResolvers();
+  }
+
+  note(line: string): void {
+    appendFileSync(this.#log, `${new Date().toISOString()} ${line}\n`);
+  }
+
+  /** A fresh disk, with a writer, and without the daemon. */
+  async begin(): Promise<void> {
+    this.hasDisk = true;
     this.violations.length = 0;
-    this.ec2 = this.#ec2(options);
+    this.events = [];
+    this.sizeGiB = FIRST_GIB;
+    this.ec2 = this.#newEc2();
     this.server = await serveEc2(this.ec2.client(), INSTANCE);
     await this.qemu.plug('first', FIRST_GIB * GIB);
-    await this.until(
-      'the first volume',
-      `grep -qx first /sys/block/nvme*/device/serial || grep -q first /sys/block/nvme*/device/serial`,
-    );
-    await this.qemu.must(`${this.#settings()} ${DISK} set-up`);
-    await this.qemu.must('cd /var/lib/docker && fallocate -l 820M filler');
-    this.#timer = setInterval(() => void this.#follow(), 200);
+    await this.until('The first volume', 'grep -q first /sys/block/nvme*/device/serial');
+    await this.setUp();
+    this.#timer = setInterval(() => void this.#follow(), 100);
+    await this.startWriter();
   }
 
-  /** After a boot. */
-  async setUpAgain(): Promise<void> {
+  async setUp(): Promise<void> {
     await this.qemu.must(`${this.#settings()} ${DISK} set-up`);
   }
 
-  #settings(): string {
+  /** The disk is nearly full: a daemon that starts now must grow it. */
+  async round({ seed, faults, plug, leftMiB = LEFT_MIB }: Round): Promise<void> {
+    this.#dice = dice(seed + 1);
+    this.#plug = plug;
+    this.ec2.faults = { ...noFaults, ...faults };
+    await this.qemu.must(`cd /var/lib/docker
+set -- $(stat -f -c '%a %S' .)
+fallocate -l $(($1 * $2 / 1048576 - ${leftMiB}))M filler${this.sizeGiB}`);
+  }
+
+  #settings(more: Record<string, string> = {}): string {
     const url = `http://10.0.2.2:${new URL(this.server?.url ?? '').port}`;
     const settings = {
       DISK_MODE: 'elastic',
       DISK_GIB: String(FIRST_GIB),
       DISK_GROWTH_GIB: '1',
       DISK_BRAKE_MIB: '64',
-      DISK_MAX_GIB: '4',
+      DISK_MAX_GIB: String(this.sizeGiB + 1),
       STACK: 'batchwell',
       REGION: 'eu-west-1',
       AWS_ENDPOINT_URL_EC2: url,
       AWS_EC2_METADATA_SERVICE_ENDPOINT: url,
       AWS_ACCESS_KEY_ID: 'key',
       AWS_SECRET_ACCESS_KEY: 'secret',
-      ...this.#options.settings,
+      ...more,
     };
     return Object.entries(settings)
       .map(([name, value]) => `${name}='${value}'`)
@@ -107,7 +144,7 @@ export class Bench {
           attachment.appearsAtMs <= Date.now();
         if (isThere && !this.#plugged.has(serial)) {
           this.#plugged.add(serial);
-          await this.qemu.plug(serial, sizeGiB * GIB, this.#options.plug);
+          await this.qemu.plug(serial, sizeGiB * GIB, this.#plug);
         } else if (attachment === null && this.#plugged.has(serial)) {
           await this.qemu.unplug(serial);
           this.#plugged.delete(serial);
@@ -118,118 +155,107 @@ export class Bench {
     }
   }
 
-  async startDaemon(more = ''): Promise<void> {
-    await this.qemu.must(
-      `${this.#settings()} ${more} setsid ${DISK} run >>/root-volume/state/daemon.log 2>&1 </dev/null &`,
-    );
+  /** As systemd does, it starts a daemon again that found the lock taken. */
+  async startDaemon(more: Record<string, string> = {}): Promise<void> {
+    this.events = [];
+    await this.qemu.must(`(export ${this.#settings(more)}
+code=75
+while [ $code = 75 ]; do ${DISK} run; code=$?; done
+echo '{"event":"ended"}') >/dev/ttyS2 2>&1 </dev/null 3>&- &`);
+  }
+
+  async stopDaemon(signal = 'TERM'): Promise<void> {
+    await this.qemu.ask(`pkill -${signal} -f 'disk.mjs run'`);
+    await this.event('ended');
   }
 
   /** Writes files until it is told to stop, in the cgroup of the tasks. What was synced is noted. */
   async startWriter(): Promise<void> {
     await this.qemu.must(`rm -f /tmp/stop
-cat >/tmp/writer <<'EOF'
-echo $$ >/sys/fs/cgroup/ecstasks.slice/cgroup.procs
-cd /var/lib/docker
-i=$(ls -d f* 2>/dev/null | wc -l)
-while [ ! -e /tmp/stop ]; do
-  i=$((i + 1))
-  if yes "$i" | dd of=f$i bs=1M count=${FILE_BYTES / 1_048_576} iflag=fullblock conv=fsync 2>/tmp/full; then
-    echo $i >>/root-volume/state/written
-  else
-    echo "f$i: $(cat /tmp/full)" >>/root-volume/state/full
-  fi
-  sleep 0.3
-done
-EOF
-setsid sh /tmp/writer >/dev/null 2>&1 </dev/null &`);
+echo ${Buffer.from(writer()).toString('base64')} | base64 -d >/tmp/writer
+setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 3>&- &`);
   }
 
-  async events(): Promise<Logged[]> {
-    const { out } = await this.qemu.ask('cat /root-volume/state/daemon.log 2>/dev/null');
-    return out.split('\n').flatMap((line) => {
-      try {
-        return [JSON.parse(line) as Logged];
-      } catch {
-        return [];
-      }
-    });
-  }
-
-  async event(name: string, withinMs = 240_000, count = 1): Promise<Logged[]> {
-    const fromMs = Date.now();
+  /** Resolves with this event, since the daemon was started last. */
+  async event(name: string, withinMs = 180_000): Promise<Logged> {
+    const late = sleep(withinMs, 'late', { ref: false });
     for (;;) {
-      const events = await this.events();
-      if (events.filter(({ event }) => event === name).length >= count) return events;
-      if (Date.now() - fromMs > withinMs)
-        throw new Error(`No ${name} in ${withinMs / 1000} s:\n${await this.log()}`);
-      await sleep(500);
+      const found = this.events.find(({ event }) => event === name);
+      if (found) return found;
+      if ((await Promise.race([late, this.#heard.promise])) === 'late')
+        throw new Error(`No ${name} in ${withinMs / 1000} s.`);
     }
   }
 
-  async written(): Promise<number> {
-    const { out } = await this.qemu.ask('cat /root-volume/state/written 2>/dev/null | wc -l');
-    return Number(out);
+  /** The disk has grown by one volume, can be used, and EC2 holds nothing that is not in use. */
+  async grown(): Promise<void> {
+    await this.event('disk-grown');
+    await this.usable();
+  }
+
+  async usable(): Promise<void> {
+    this.sizeGiB += 1;
+    // More than was left before: it can only be on the new volume.
+    await this.qemu.must(
+      `cd /var/lib/docker && fallocate -l ${4 * LEFT_MIB}M beyond && rm beyond`,
+    );
+    const written = Number((await this.qemu.ask(`wc -l <${STATE}/written`)).out) || 0;
+    await this.until('One more file', `[ $(wc -l <${STATE}/written) -gt ${written} ]`);
+    const fromMs = Date.now();
+    while (this.#orphans().length > 0 && Date.now() - fromMs < 60_000) await sleep(200);
+    if (this.#orphans().length > 0) throw new Error(`Left over: ${this.#orphans().join(', ')}`);
+  }
+
+  #orphans(): string[] {
+    return [...this.ec2.volumes.values()].flatMap(({ volumeId, isDeleted, attachment }) =>
+      isDeleted || attachment?.isProtected ? [] : [volumeId],
+    );
   }
 
   async until(what: string, script: string, withinMs = 120_000): Promise<void> {
     const fromMs = Date.now();
     while ((await this.qemu.ask(script)).code !== 0) {
-      if (Date.now() - fromMs > withinMs)
-        throw new Error(`${what} did not come in ${withinMs} ms.`);
+      if (Date.now() - fromMs > withinMs) throw new Error(`${what} did not come.`);
       await sleep(300);
     }
   }
 
-  async log(): Promise<string> {
-    return (await this.qemu.ask('tail -n 30 /root-volume/state/daemon.log')).out;
+  log(): string {
+    return this.events.map((event) => JSON.stringify(event)).join('\n');
   }
 
   /** Nothing that was synced is lost, the file system is sound, and EC2 is tidy. Cleans up. */
   async end({ isDamaged = false } = {}): Promise<void> {
     const problems = [...this.violations];
     try {
-      await this.qemu.ask(`touch /tmp/stop; echo 0 >/sys/fs/cgroup/ecstasks.slice/cgroup.freeze
-pkill -f 'disk.mjs run'; sleep 1; pkill -9 -f 'disk.mjs run'; pkill -9 -f /tmp/writer; sleep 1`);
+      await this.qemu.ask(`pkill -9 -f 'disk.mjs run'\n${END_WRITER}`);
       if (!isDamaged) problems.push(...(await this.#verify()));
     } finally {
-      clearInterval(this.#timer);
+      await this.stop();
       await this.#cleanUp();
     }
     if (problems.length > 0) throw new Error(problems.join('\n'));
   }
 
-  /** After a failure: the machine is thrown away. */
+  /** Enough after a failure: the machine is thrown away. */
   async stop(): Promise<void> {
+    this.hasDisk = false;
     clearInterval(this.#timer);
     await this.server?.close();
+    this.server = undefined;
   }
 
   async #verify(): Promise<string[]> {
-    const { out } = await this.qemu.ask(`cd /var/lib/docker
-for i in $(cat /root-volume/state/written); do
-  yes "$i" | head -c ${FILE_BYTES} | cmp -s - f$i || echo "f$i is damaged"
-done
-[ -s /root-volume/state/full ] && head -n 3 /root-volume/state/full
-cd /
-umount /var/lib/docker /var/lib/containerd && umount /var/lib/batchwell/data || echo 'cannot be unmounted'
-xfs_repair -n /dev/batchwell/data >/tmp/repair 2>&1 || { echo 'xfs_repair finds damage'; tail -n 5 /tmp/repair; }`);
-    const orphans = [...this.ec2.volumes.values()].filter(
-      ({ isDeleted, attachment }) => !isDeleted && attachment?.isProtected !== true,
-    );
+    const { out } = await this.qemu.ask(verifying());
     return [
       ...out.split('\n').filter((line) => line !== ''),
-      ...orphans.map(({ volumeId }) => `${volumeId} is left over`),
+      ...this.#orphans().map((volumeId) => `${volumeId} is left over`),
     ];
   }
 
   async #cleanUp(): Promise<void> {
-    appendFileSync(this.#log, `${await this.log()}\n---\n`);
-    await this.qemu.ask(`cd /
-umount -l /var/lib/docker /var/lib/containerd /var/lib/batchwell/data 2>/dev/null
-dmsetup remove --force --retry batchwell-data; rm -rf /dev/batchwell
-rm -rf /root-volume/state/* /run/batchwell/*; sync`);
+    await this.qemu.ask(CLEAN_UP);
     for (const serial of ['first', ...this.#plugged]) await this.qemu.unplug(serial);
     this.#plugged.clear();
-    await this.server?.close();
   }
 }

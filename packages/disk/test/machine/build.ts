@@ -26,6 +26,7 @@ const PROGRAMS = [
   'blkid',
   'flock',
   'mount',
+  'cmp',
 ];
 const MODULES = ['nvme', 'xfs', 'dm-mod', 'dm-delay', 'virtio_pci', 'virtio_net', 'crc32c_generic'];
 const ROOT_BYTES = 1_073_741_824;

@@ -1,94 +1,149 @@
-/** The classes of faults, each on a real kernel. A case gets its own disk, EC2, and seed. */
+/** The classes of faults, each on a real kernel. The cases of a class grow one disk in turn. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { serialOf } from '../../rules/facts.ts';
-import type { Bench, CaseOptions, Logged } from './bench.ts';
+import type { Bench, Logged, Round } from './bench.ts';
+import { STATE } from './guest-scripts.ts';
 
-interface Told {
+export interface Told {
   /** From the device's appearance to the file system with it. */
   seenToGrownMs?: number;
+  /** From the start of a daemon after a SIGKILL to its first look. */
+  resumedMs?: number;
+  /** Of tasks that were frozen. */
+  heldMs?: number;
   note?: string;
 }
 
 export interface FaultClass {
   name: string;
-  /** A power cut needs a boot. */
-  boots: number;
+  /** Its disk cannot be used again: each case has its own. */
+  isDamaging?: true;
+  /** How long 8 cases take, mostly waiting; 1 where nothing is said. */
+  minutes?: number;
   play(bench: Bench, seed: number): Promise<Told>;
 }
 
-const STATES = ['planned', 'created', 'attached', 'protected', 'seen', 'added'] as const;
+const STATES = ['planned', 'created', 'attached', 'protected', 'seen', 'added', 'grown'] as const;
+const stateOf = (seed: number): string => STATES[seed % STATES.length] ?? 'planned';
 
-const at = (events: readonly Logged[], name: string): number =>
-  Date.parse(events.findLast(({ event }) => event === name)?.time ?? '');
-
-const timesOf = (events: readonly Logged[]): Told => ({
-  seenToGrownMs: at(events, 'disk-grown') - at(events, 'disk-volume-seen'),
-});
+function timesOf(events: readonly Logged[]): Told {
+  const at = (name: string): number => events.findLast(({ event }) => event === name)?.atMs ?? NaN;
+  const tookMs = at('disk-grown') - at('disk-volume-seen');
+  const heldMs = events
+    .filter(({ event }) => event === 'disk-brake-off')
+    .reduce((sum, one) => sum + Number(one['heldMs']), 0);
+  return { ...(Number.isFinite(tookMs) && { seenToGrownMs: tookMs }), heldMs };
+}
 
 /** The disk grows under the writer, who notices nothing. */
 const grows =
-  (options: Omit<CaseOptions, 'seed'>) =>
+  (roundOf: (bench: Bench, seed: number) => Omit<Round, 'seed'>) =>
   async (bench: Bench, seed: number): Promise<Told> => {
-    await bench.begin({ ...options, seed });
-    await bench.startWriter();
+    await bench.round({ ...roundOf(bench, seed), seed });
     await bench.startDaemon();
-    const events = await bench.event('disk-grown');
-    // More than the first volume has: it can only be on the second one.
-    await bench.qemu.must('cd /var/lib/docker && fallocate -l 300M beyond');
-    await bench.until(
-      'Two more files',
-      `[ $(wc -l </root-volume/state/written) -ge ${(await bench.written()) + 2} ]`,
-    );
-    await bench.end();
-    return timesOf(events);
+    await bench.grown();
+    await bench.stopDaemon();
+    return timesOf(bench.events);
   };
 
-async function killed(bench: Bench, seed: number): Promise<Told> {
-  const state = STATES[seed % STATES.length] ?? 'planned';
-  await bench.begin({ seed });
-  await bench.startWriter();
-  await bench.startDaemon(`BATCHWELL_DISK_CRASH=${state}:SIGKILL`);
-  await bench.until(
-    'The crash',
-    "grep -q planned /root-volume/state/daemon.log && ! pgrep -f 'disk.mjs run'",
-    240_000,
-  );
-  await bench.startDaemon();
-  const events = await bench.event('disk-grown');
-  await bench.end();
-  return { ...timesOf(events), note: state };
+/** Growth after growth, for a minute, under tasks that take 2 GiB of room in it. */
+async function sustained(bench: Bench, seed: number): Promise<Told> {
+  await bench.round({ seed });
+  await bench.startDaemon({ DISK_MAX_GIB: '16' });
+  const fromMs = Date.now();
+  await bench.qemu.must(`cat >/tmp/taker <<'END'
+echo $$ >/sys/fs/cgroup/ecstasks.slice/cgroup.procs
+cd /var/lib/docker
+for i in $(seq 64); do fallocate -l 36M taken${seed}-$i || echo "taken $i" >>${STATE}/full; sleep 0.6; done
+END
+setsid sh /tmp/taker </dev/null >/dev/null 2>&1 3>&- &`);
+  await bench.until('All that was asked for', `[ -e /var/lib/docker/taken${seed}-64 ]`, 180_000);
+  const tookMs = Date.now() - fromMs;
+  await bench.grown();
+  const { out } = await bench.qemu.ask("stat -f -c '%b %S' /var/lib/docker");
+  const [blocks = 0, bytes = 0] = out.trim().split(' ').map(Number);
+  bench.sizeGiB = Math.ceil((blocks * bytes) / 1_073_741_824);
+  await bench.stopDaemon();
+  const rate = (64 * 36 * 60_000) / 1024 / tookMs;
+  await bench.qemu.must('rm -f /var/lib/docker/taken*');
+  return { ...timesOf(bench.events), note: `${rate.toFixed(1)} GiB/min` };
 }
 
+/** A daemon ends at a state, and the next one right before the state after it. */
+async function killed(bench: Bench, seed: number): Promise<Told> {
+  const state = stateOf(seed);
+  const next = stateOf(seed + 1);
+  await bench.round({ seed });
+  await bench.startDaemon({ BATCHWELL_DISK_CRASH: `${state}:SIGKILL` });
+  await bench.event('ended');
+  if (state !== 'grown') {
+    await bench.startDaemon({ BATCHWELL_DISK_CRASH: `${next}:SIGKILL:before` });
+    await bench.event('ended');
+  }
+  const { resumedMs } = await resumes(bench);
+  if (state === 'grown') await bench.usable();
+  else await bench.grown();
+  await bench.stopDaemon();
+  return { ...timesOf(bench.events), resumedMs, note: state };
+}
+
+async function resumes(bench: Bench): Promise<{ resumedMs: number }> {
+  const fromMs = Date.now();
+  await bench.startDaemon();
+  const { atMs } = await bench.event('disk-daemon-started');
+  return { resumedMs: atMs - fromMs };
+}
+
+/** The daemon ends while LVM works, and the next one waits for the lock that LVM holds. */
+async function killedInCommands(bench: Bench, seed: number): Promise<Told> {
+  await bench.round({ seed });
+  await bench.startDaemon();
+  await bench.event('disk-volume-seen');
+  await sleep(seed * 150);
+  await bench.stopDaemon('KILL');
+  const isGrown = bench.events.some(({ event }) => event === 'disk-grown');
+  const { resumedMs } = await resumes(bench);
+  if (isGrown) await bench.usable();
+  else await bench.grown();
+  await bench.stopDaemon();
+  return { resumedMs, note: isGrown ? 'too late' : '' };
+}
+
+/** At each state; the eighth case is in the middle of a change. */
 async function cut(bench: Bench, seed: number): Promise<Told> {
-  const state = STATES[seed % STATES.length] ?? 'planned';
-  await bench.begin({ seed });
-  await bench.startWriter();
-  await bench.startDaemon(`BATCHWELL_DISK_CRASH=${state}:SIGSTOP`);
+  const isBefore = seed % (STATES.length + 1) === STATES.length;
+  const state = isBefore ? 'added' : stateOf(seed % (STATES.length + 1));
+  await bench.round({ seed });
+  await bench.startDaemon({
+    BATCHWELL_DISK_CRASH: `${state}:SIGSTOP${isBefore ? ':before' : ''}`,
+  });
   await bench.until(
     'The stop',
-    `grep -q '"at": "${state}"' /var/lib/batchwell/disk/journal.json`,
-    240_000,
+    "for p in $(pgrep -f 'disk.mjs run'); do grep -q '^State:.*T' /proc/$p/status && exit 0; done; exit 1",
   );
   await bench.qemu.reset();
-  await bench.setUpAgain();
-  await bench.startDaemon();
+  await bench.setUp();
   await bench.startWriter();
-  const events = await bench.event('disk-grown');
-  await bench.end();
-  return { ...timesOf(events), note: state };
+  await bench.startDaemon();
+  if (state === 'grown') {
+    await bench.event('disk-daemon-started');
+    await bench.usable();
+  } else await bench.grown();
+  await bench.stopDaemon();
+  return { ...timesOf(bench.events), note: isBefore ? `before ${state}` : state };
 }
 
 async function neverAppears(bench: Bench, seed: number): Promise<Told> {
-  await bench.begin({ seed, faults: { neverAppears: 1 } });
-  await bench.startWriter();
+  await bench.round({ seed, faults: { neverAppears: 1 } });
   await bench.startDaemon();
-  await bench.event('disk-growth-abandoned', 300_000);
+  await bench.event('disk-growth-abandoned');
   bench.ec2.faults = { ...bench.ec2.faults, neverAppears: 0 };
-  const events = await bench.event('disk-grown');
-  await bench.end();
-  return timesOf(events);
+  await bench.grown();
+  await bench.stopDaemon();
+  return timesOf(bench.events);
 }
 
 async function foreign(bench: Bench, seed: number): Promise<Told> {
@@ -98,86 +153,126 @@ async function foreign(bench: Bench, seed: number): Promise<Told> {
     createHash('sha256').update(readFileSync(path)).digest('hex');
   const fill = (path: string): void => {
     if (before !== '') return;
-    execFileSync('mke2fs', ['-q', '-F', path, '64M']);
+    if (seed % 2 === 0) execFileSync('mke2fs', ['-q', '-F', path, '64M']);
+    else execFileSync('mkfs.xfs', ['-q', '-f', path]);
     file = path;
     before = sum(path);
   };
-  await bench.begin({ seed, plug: { fill } });
+  await bench.round({ seed, plug: { fill } });
   await bench.startDaemon();
-  await bench.qemu.must('cd /var/lib/docker && fallocate -l 60M more');
-  const events = await bench.event('disk-growth-abandoned');
-  if (!JSON.stringify(events).includes('ext4') && !JSON.stringify(events).includes('ext2'))
-    throw new Error('The reason does not name the signature.');
+  const { reason } = await bench.event('disk-growth-abandoned');
+  if (!/holds (ext[24]|xfs),/.test(String(reason)))
+    throw new Error(`The reason does not name the signature: ${String(reason)}`);
   await bench.event('disk-grown');
   if (sum(file) !== before) throw new Error('A foreign device was written to.');
   // It stays, and people decide.
   for (const volume of bench.ec2.volumes.values())
-    if (bench.qemu.imageOf(serialOf(volume.volumeId)) === file) volume.isDeleted = true;
-  await bench.end();
-  return {};
+    if (bench.qemu.imageOf(serialOf(volume.volumeId)) === file) {
+      volume.isDeleted = true;
+      volume.attachment = null;
+    }
+  await bench.usable();
+  await bench.stopDaemon();
+  return timesOf(bench.events);
 }
 
-/** The new part of the disk errs: the host ends. */
+/** The new part of the disk errs, by the mapper or by the device itself: the host ends. */
 async function errs(bench: Bench, seed: number): Promise<Told> {
-  await bench.begin({ seed });
-  await bench.startWriter();
+  const isDevice = seed % 2 === 1;
+  await bench.round({ seed, plug: { errs: isDevice } });
   await bench.startDaemon();
   await bench.event('disk-grown');
+  if (!isDevice) await replaceNewPart(bench, 'error');
   await bench.qemu
-    .must(`dmsetup table batchwell-data | awk 'NR == 1 { print } NR > 1 { print $1, $2, "error" }' >/tmp/table
-dmsetup suspend --noflush --nolockfs batchwell-data
-dmsetup load batchwell-data /tmp/table
-dmsetup resume batchwell-data
-(i=0; while [ $i -lt 60 ]; do i=$((i + 1)); mkdir -p /var/lib/docker/d$i; head -c 4000000 /dev/zero >/var/lib/docker/d$i/f; sync; done) >/dev/null 2>&1 </dev/null &`);
-  await bench.event('disk-io-error', 120_000);
-  await bench.until(
-    'The end of the host',
-    'grep -q batchwell-give-up /root-volume/state/systemctl',
-  );
+    .must(`cd /var/lib/docker; (for i in $(seq 100); do mkdir -p d$i; head -c 8000000 /dev/zero >d$i/f; sync; done) >/dev/null 2>&1 </dev/null 3>&- &`);
+  const { sentence } = await bench.event('disk-io-error');
+  await bench.until('The end of the host', `grep -q batchwell-give-up ${STATE}/systemctl`);
   await bench.until('The freeze', 'grep -q 1 /sys/fs/cgroup/ecstasks.slice/cgroup.freeze');
-  await bench.end({ isDamaged: true });
-  return {};
+  if (!String(sentence).includes('I/O error')) throw new Error(`It says ${String(sentence)}.`);
+  return { ...timesOf(bench.events), note: isDevice ? 'NVMe' : 'dm-error' };
 }
 
+/** `target`: of the device mapper, for all parts of the disk but the first. */
+const replaceNewPart = (bench: Bench, target: 'error' | 'delay'): Promise<string> =>
+  bench.qemu
+    .must(`dmsetup table batchwell-data | awk 'NR == 1 { print } NR > 1 { print $1, $2, ${target === 'error' ? '"error"' : '"delay", $4, $5, 200'} }' >/tmp/table
+dmsetup suspend ${target === 'error' ? '--noflush --nolockfs' : ''} batchwell-data
+dmsetup load batchwell-data /tmp/table
+dmsetup resume batchwell-data`);
+
+/** A device of 4 MiB/s; or parts that answer after 200 ms (dm-delay), below the growth that follows. */
+async function slow(bench: Bench, seed: number): Promise<Told> {
+  const isMapper = seed % 2 === 1 && bench.sizeGiB > 1;
+  if (isMapper) await replaceNewPart(bench, 'delay');
+  const told = await grows(() => ({ plug: { slowly: !isMapper } }))(bench, seed);
+  return { ...told, note: isMapper ? 'dm-delay' : '4 MiB/s' };
+}
+
+/** Nothing more may be added, by our limit or by that of EC2: tasks are held, and go on. Then it grows. */
 async function limited(bench: Bench, seed: number): Promise<Told> {
-  await bench.begin({ seed, settings: { DISK_MAX_GIB: '1' } });
-  await bench.startWriter();
-  await bench.startDaemon();
-  await bench.event('disk-limit-reached');
+  const isOfEc2 = seed % 2 === 1;
+  const seconds = seed === 0 ? 120 : 10;
+  const attached = [...bench.ec2.volumes.values()].filter(({ attachment }) => attachment).length;
+  await bench.round({ seed, leftMiB: 80, ...(isOfEc2 && { faults: { mostAttachments: attached } }) });
+  await bench.startDaemon({
+    DISK_MAX_GIB: String(bench.sizeGiB + (isOfEc2 ? 1 : 0)),
+    DISK_BRAKE_SECONDS: String(seconds),
+  });
+  if (isOfEc2) {
+    const { sentence } = await bench.event('disk-limit-reached');
+    if (!String(sentence).includes('AttachmentLimitExceeded'))
+      throw new Error(`It says ${String(sentence)}.`);
+  } else await bench.event('disk-limit-reached');
   await bench.event('disk-brake-on');
-  const events = await bench.event('disk-brake-off', 200_000);
-  const heldMs = events.findLast(({ event }) => event === 'disk-brake-off')?.['heldMs'];
-  if (Number(heldMs) < 119_000) throw new Error(`The brake was held for ${String(heldMs)} ms.`);
-  await bench.end({ isDamaged: true });
-  return { note: `held ${String(heldMs)} ms` };
+  const { heldMs, reason } = await bench.event('disk-brake-off');
+  if (reason !== 'spent' || Number(heldMs) < seconds * 1000)
+    throw new Error(`The brake was held for ${String(heldMs)} ms: ${String(reason)}.`);
+  await bench.stopDaemon();
+  bench.ec2.faults = { ...bench.ec2.faults, mostAttachments: 26 };
+  await bench.startDaemon();
+  await bench.event('disk-grown');
+  // It was full for a while, as was announced.
+  await bench.qemu.must(`rm -f ${STATE}/full`);
+  await bench.usable();
+  await bench.stopDaemon();
+  return { ...timesOf(bench.events), note: isOfEc2 ? 'EC2' : 'DiskMaxGiB' };
 }
 
 async function withoutMetadata(bench: Bench, seed: number): Promise<Told> {
-  await bench.begin({ seed });
   await bench.startDaemon();
   await bench.event('disk-daemon-started');
-  await bench.qemu.must("pkill -9 -f 'disk.mjs run'; sleep 1");
+  await bench.stopDaemon('KILL');
+  await bench.round({ seed });
   if (bench.server) bench.server.isMetadataDead = true;
   await bench.startDaemon();
-  await bench.startWriter();
-  const events = await bench.event('disk-grown');
-  await bench.end();
-  return timesOf(events);
+  await bench.grown();
+  await bench.stopDaemon();
+  if (bench.server) bench.server.isMetadataDead = false;
+  return timesOf(bench.events);
 }
 
+const NAMES = Array.from({ length: 26 }, (_, at) => `/dev/xvdb${String.fromCodePoint(97 + at)}`);
+
+/** The name that comes next is taken by somebody else. */
+const takenName = (bench: Bench): Omit<Round, 'seed'> => ({
+  faults: { takenNames: NAMES.slice(2 * (bench.sizeGiB - 1)).slice(0, 1) },
+});
+
 export const faultClasses: readonly FaultClass[] = [
-  { name: 'no fault', boots: 0, play: grows({}) },
-  { name: 'throttled', boots: 0, play: grows({ faults: { throttled: 0.5 } }) },
-  { name: 'answers are lost', boots: 0, play: grows({ faults: { lostReplies: 0.3 } }) },
-  { name: '5xx', boots: 0, play: grows({ faults: { serverErrors: 0.4 } }) },
-  { name: 'late device', boots: 0, play: grows({ faults: { appearsWithinMs: 20_000 } }) },
-  { name: 'name is taken', boots: 0, play: grows({ faults: { takenNames: ['/dev/xvdba'] } }) },
-  { name: 'slow device', boots: 0, play: grows({ plug: { slowly: true } }) },
-  { name: 'device never appears', boots: 0, play: neverAppears },
-  { name: 'foreign signature', boots: 0, play: foreign },
-  { name: 'no metadata', boots: 0, play: withoutMetadata },
-  { name: 'SIGKILL at a state', boots: 0, play: killed },
-  { name: 'power cut at a state', boots: 1, play: cut },
-  { name: 'I/O errors', boots: 0, play: errs },
-  { name: 'limit and brake', boots: 0, play: limited },
+  { name: 'no fault', play: grows(() => ({})) },
+  { name: 'throttled', play: grows(() => ({ faults: { throttled: 0.5 } })) },
+  { name: 'answers are lost', play: grows(() => ({ faults: { lostReplies: 0.3 } })) },
+  { name: '5xx', play: grows(() => ({ faults: { serverErrors: 0.4 } })) },
+  { name: 'late device', play: grows(() => ({ faults: { appearsWithinMs: 20_000 } })) },
+  { name: 'name is taken', play: grows(takenName) },
+  { name: 'slow device', play: slow },
+  { name: 'device never appears', minutes: 10, play: neverAppears },
+  { name: 'foreign signature', play: foreign },
+  { name: 'no metadata', play: withoutMetadata },
+  { name: 'SIGKILL at a state', play: killed },
+  { name: 'SIGKILL in LVM', play: killedInCommands },
+  { name: 'power cut at a state', minutes: 4, play: cut },
+  { name: 'I/O errors', isDamaging: true, play: errs },
+  { name: 'limit and brake', minutes: 5, play: limited },
+  { name: '2 GiB a minute', play: sustained },
 ];

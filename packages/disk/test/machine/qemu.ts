@@ -16,12 +16,16 @@ interface Ran {
 interface PlugOptions {
   fill?: (file: string) => void;
   slowly?: boolean;
+  /** Writes to it fail, behind its first 64 MiB. */
+  errs?: boolean;
 }
 
 export interface Qemu {
   ask(script: string): Promise<Ran>;
   /** @throws Error where it fails */
   must(script: string): Promise<string>;
+  /** What the machine says by itself, line by line. */
+  onLine(listener: (line: string) => void): void;
   /** `fill` writes to its image before the machine sees it; `slowly`: 4 MiB/s. */
   plug(serial: string, bytes: number, more?: PlugOptions): Promise<void>;
   imageOf(serial: string): string;
@@ -35,6 +39,16 @@ export interface Qemu {
 
 const PORTS = 24;
 const BOOT_MS = 240_000;
+const SECTORS_PER_MIB = 2_048;
+
+/** What LVM writes at the start of a device is spared; of data, nothing of two MiB is. */
+const FAILING_WRITES = Array.from({ length: 400 }, (_, at) => ({
+  event: 'none',
+  iotype: 'write',
+  errno: 5,
+  sector: (64 + 2 * at) * SECTORS_PER_MIB,
+  once: false,
+}));
 
 const words = (text: string): string[] => text.split(' ');
 
@@ -45,7 +59,7 @@ function argumentsOf({ kernel, initramfs, rootVolume }: MachineFiles, folder: st
   ]).flat();
   return [
     ...words(
-      '-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -display none',
+      '-machine q35 -accel tcg,thread=multi -cpu Nehalem -smp 2 -m 1024 -nodefaults -display none',
     ),
     ...words(`-kernel ${kernel} -initrd ${initramfs}`),
     '-append',
@@ -55,6 +69,7 @@ function argumentsOf({ kernel, initramfs, rootVolume }: MachineFiles, folder: st
     ...words('-netdev user,id=net -device virtio-net-pci,netdev=net'),
     ...words(`-serial file:${join(folder, 'console')}`),
     ...words(`-serial unix:${join(folder, 'port')},server=on,wait=off`),
+    ...words(`-serial unix:${join(folder, 'log')},server=on,wait=off`),
     ...words('-object throttle-group,id=fast -object throttle-group,id=slow,x-bps-total=4194304'),
     ...words(`-qmp unix:${join(folder, 'qmp')},server=on,wait=off`),
     ...ports,
@@ -75,21 +90,23 @@ async function connected(path: string, child: ChildProcess): Promise<Socket> {
 }
 
 export async function startQemu(files: MachineFiles, folder: string): Promise<Qemu> {
-  for (const name of ['port', 'qmp']) rmSync(join(folder, name), { force: true });
+  for (const name of ['port', 'log', 'qmp']) rmSync(join(folder, name), { force: true });
   const child = spawn('qemu-system-x86_64', argumentsOf(files, folder), { stdio: 'inherit' });
   const monitor = await monitorOf(await connected(join(folder, 'qmp'), child));
+  const said = createInterface(await connected(join(folder, 'log'), child));
   const port = portOf(await connected(join(folder, 'port'), child));
   const slots = new Map<string, number>();
   const qemu: Qemu = {
     boots: 1,
     ask: port.ask,
+    onLine: (listener) => void said.removeAllListeners('line').on('line', listener),
     must: async (script) => {
       const { code, out } = await port.ask(script);
       if (code !== 0) throw new Error(`Exit code ${code} of ${script}:\n${out}`);
       return out.trim();
     },
     imageOf: (serial) => join(folder, `${serial}.img`),
-    plug: async (serial, bytes, { fill, slowly = false } = {}) => {
+    plug: async (serial, bytes, { fill, slowly = false, errs = false } = {}) => {
       const file = join(folder, `${serial}.img`);
       closeSync(openSync(file, 'w'));
       truncateSync(file, bytes);
@@ -98,11 +115,14 @@ export async function startQemu(files: MachineFiles, folder: string): Promise<Qe
       const slot = Array.from({ length: PORTS }, (_, at) => at).find((at) => !taken.has(at));
       if (slot === undefined) throw new Error('The machine has no free slot.');
       slots.set(serial, slot);
+      const raw = { driver: 'raw', file: { driver: 'file', filename: file } };
       await monitor('blockdev-add', {
         'node-name': serial,
         driver: 'throttle',
         'throttle-group': slowly ? 'slow' : 'fast',
-        file: { driver: 'raw', file: { driver: 'file', filename: file } },
+        file: errs
+          ? { driver: 'blkdebug', image: raw, 'inject-error': FAILING_WRITES }
+          : raw,
       });
       await monitor('device_add', {
         driver: 'nvme',

@@ -341,6 +341,7 @@ const policyOf = ({ firstGiB, maxGiB }: Story): Policy => ({
   maxGiB,
   leastGrowthGiB: 100,
   brakeFloorBytes: GIB,
+  brakeMs: 120_000,
   mostVolumes: 20,
   iops: 3000,
   throughput: 125,

@@ -1,0 +1,49 @@
+/** What the bench has the machine do, in the words of its shell. */
+
+/** On the root volume, which outlives a reset. */
+export const STATE = '/root-volume/state';
+const FILE_BYTES = 2_097_152;
+const BLOCK_BYTES = 65_536;
+/** A file begins at one of so many places of the pattern, so that neighbours differ. */
+const PLACES = 32;
+
+/** In the cgroup of the tasks. A number is noted when its file was synced, and the note is synced too. */
+export const writer = (): string => `echo $$ >/sys/fs/cgroup/ecstasks.slice/cgroup.procs
+cd /var/lib/docker
+i=$(ls -d f[0-9]* 2>/dev/null | wc -l)
+while [ ! -e /tmp/stop ]; do
+  i=$((i + 1))
+  if dd if=${STATE}/pattern of=f$i bs=${BLOCK_BYTES} skip=$((i % ${PLACES})) count=${FILE_BYTES / BLOCK_BYTES} conv=fsync 2>/tmp/full; then
+    echo $i | dd of=${STATE}/written oflag=append conv=notrunc,fsync 2>/dev/null
+  else
+    echo "f$i: $(cat /tmp/full)" >>${STATE}/full
+  fi
+  sleep 0.5
+done
+`;
+
+export const END_WRITER = `echo 0 >/sys/fs/cgroup/ecstasks.slice/cgroup.freeze
+touch /tmp/stop
+for i in $(seq 100); do pgrep -f /tmp/writer >/dev/null || break; sleep 0.1; done
+pkill -9 -f /tmp/writer`;
+
+/** By what is on the devices: the file system is unmounted, checked, and read again. Says what is wrong. */
+export const verifying = (): string => `cd /
+umount /var/lib/docker /var/lib/containerd && umount /var/lib/batchwell/data || echo 'It cannot be unmounted.'
+xfs_repair -n /dev/batchwell/data >/tmp/repair 2>&1 || { echo 'xfs_repair finds damage:'; tail -n 5 /tmp/repair; }
+mount -t xfs -o ro /dev/batchwell/data /var/lib/batchwell/data && cd /var/lib/batchwell/data/docker
+for i in $(cat ${STATE}/written); do
+  [ $(stat -c %s f$i) = ${FILE_BYTES} ] || echo "f$i is short"
+  cmp -s -n ${FILE_BYTES} -i 0:$((i % ${PLACES} * ${BLOCK_BYTES})) f$i ${STATE}/pattern || echo "f$i is damaged"
+done
+[ -s ${STATE}/written ] || echo 'Nothing was written.'
+[ -s ${STATE}/full ] && head -n 3 ${STATE}/full
+cd /
+umount /var/lib/batchwell/data
+true`;
+
+export const CLEAN_UP = `cd /
+umount -l /var/lib/docker /var/lib/containerd /var/lib/batchwell/data 2>/dev/null
+dmsetup remove --force --retry batchwell-data
+rm -rf /dev/batchwell
+cd ${STATE} && rm -rf journal.json full written systemctl ballast identity.json /run/batchwell/*`;
