@@ -8,21 +8,25 @@ import { reached, SHUT_OUT } from './reach.ts';
 
 /** What the launch template adds, and the least growth. */
 const FIRST_GIB = 100;
+/** The filler comes within a second: ten minutes at that rate would be the largest volume that there is. */
+const MAX_GIB = 300;
 const MIB = 1_048_576;
-const FILE_MIB = 32;
-const FILES = 48;
-/** Less than what is written, and more than what makes the brake freeze the container at once. */
-const FREE_MIB = 1280;
+const FILE_MIB = 16;
+const FILES = 24;
+/** Less than what is written. It is also less than what lets tasks run while the disk grows. */
+const FREE_MIB = 256;
 
 /** Takes all room but FREE_MIB, writes past it, and reads again what it has written. */
 const writer = (freeBytes: number): string => `set -e
 cd /
-busybox fallocate -l ${freeBytes - FREE_MIB * MIB} filler
-for i in $(busybox seq ${FILES}); do
-  busybox yes "$i" | busybox dd of=f$i bs=1M count=${FILE_MIB} iflag=fullblock conv=fsync 2>said || { cat said; exit 1; }
+b=busybox
+$b yes 'what a task writes' | $b head -c ${FILE_MIB * MIB} >base
+$b fallocate -l ${freeBytes - FREE_MIB * MIB} filler
+for i in $($b seq ${FILES}); do
+  { echo $i; cat base; } | $b dd of=f$i bs=1M iflag=fullblock conv=fsync 2>said || { cat said; exit 1; }
 done
-for i in $(busybox seq ${FILES}); do
-  busybox yes "$i" | busybox head -c ${FILE_MIB * MIB} | busybox cmp - f$i
+for i in $($b seq ${FILES}); do
+  { echo $i; cat base; } | $b cmp - f$i
 done`;
 
 const bytesOf = async ({ machine }: BootedHost, what: 'size' | 'avail'): Promise<number> =>
@@ -32,7 +36,11 @@ describe('A host of the mode elastic', () => {
   let host: BootedHost;
   let ec2: Awaited<ReturnType<typeof serveHost>>;
   beforeAll(async () => {
-    const parameters = { DiskMode: 'elastic', InstanceTypes: 'm6i.large' };
+    const parameters = {
+      DiskMode: 'elastic',
+      DiskMaxGiB: String(MAX_GIB),
+      InstanceTypes: 'm6i.large',
+    };
     const archive = await buildRelease();
     host = await bootHost('elastic', { archive, parameters, volumeGiB: FIRST_GIB });
     ec2 = await serveHost(host);
@@ -53,10 +61,10 @@ describe('A host of the mode elastic', () => {
       code: 0,
       out: '',
     });
-    expect(Math.ceil((await bytesOf(host, 'size')) / GIB)).toBe(2 * FIRST_GIB);
+    expect(Math.ceil((await bytesOf(host, 'size')) / GIB)).toBe(MAX_GIB);
     expect(ec2.volumes()).toEqual([
       expect.objectContaining({
-        sizeGiB: FIRST_GIB,
+        sizeGiB: MAX_GIB - FIRST_GIB,
         tags: expect.objectContaining({ Lab: 'Genomics' }),
         attachment: expect.objectContaining({ isProtected: true }),
       }),

@@ -125,9 +125,7 @@ describe('A host with all that it needs', () => {
   it('A second boot is whole without fetching the release.', async () => {
     const { machine } = host;
     const fetched = fetchesOf(host);
-    const boot = machine.nextBoot();
-    void machine.ask('systemctl reboot');
-    await boot;
+    await machine.reboot();
     await host.ready();
     expect(await leadOverAgent(host)).toBeGreaterThan(0);
     expect(fetchesOf(host)).toBe(fetched);

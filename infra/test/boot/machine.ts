@@ -21,6 +21,8 @@ export interface Machine {
   ask(script: string): Promise<Ran>;
   /** The output of a script. @throws Error with the output if it fails */
   read(script: string): Promise<string>;
+  /** Resolves as `nextBoot` does. */
+  reboot(): Promise<void>;
   /** As when the power goes and comes back: what the guest had not written is lost. */
   cutPower(): Promise<void>;
   /** An empty NVMe disk appears, until the next boot. */
@@ -46,9 +48,7 @@ const EC2_UUID = `ec2${randomUUID().slice(3)}`;
 
 const argumentsOf = ({ folder, disk, volume }: MachineFiles): string[] => [
   ...accelerator(join(folder, 'kernel')),
-  ...words(
-    `-machine q35 -smp ${process.env['X_SMP'] ?? '2'} -m 2048 -nodefaults -display none -no-reboot`,
-  ),
+  ...words('-machine q35 -smp 2 -m 2048 -nodefaults -display none -no-reboot'),
   ...words(`-smbios type=1,uuid=${EC2_UUID},serial=${EC2_UUID}`),
   ...words(`-kernel ${join(folder, 'kernel')}`),
   '-append',
@@ -135,6 +135,11 @@ export async function startMachine(files: MachineFiles): Promise<Machine> {
       const { code, out } = await ask(script);
       if (code !== 0) throw new Error(`Exit code ${code} of ${script}:\n${out}`);
       return out.trim();
+    },
+    async reboot() {
+      const boot = conversation.nextBoot();
+      void conversation.ask('systemctl reboot');
+      await boot;
     },
     async cutPower() {
       const boot = conversation.nextBoot();
