@@ -21,6 +21,7 @@ import { addStatusCommand } from './commands/status.ts';
 import { addTaskCommands } from './commands/tasks.ts';
 import { reportError } from './errors.ts';
 import { exitCodes, exitHelp, type ExitCode } from './exit-codes.ts';
+import { printableLines } from './output/printable.ts';
 import { printLine, type Terminal } from './output/terminal.ts';
 import { ownVersion } from './own-version.ts';
 
@@ -63,7 +64,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
       return exitCodes.interrupted;
     }
     const report = reportError(error);
-    for (const line of report.lines) printLine(terminal.err, line);
+    for (const line of report.lines) printLine(terminal.err, printableLines(line));
     return report.code;
   }
 }

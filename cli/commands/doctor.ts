@@ -3,7 +3,7 @@ import { readConfig } from '../../config.ts';
 import { isIll, type Finding } from '../../core/doctor/finding.ts';
 import { WrongUse } from '../errors.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
-import { printable } from '../output/table.ts';
+import { printable } from '../output/printable.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, isScatterId, withConnection, type ConnectionOptions } from './connection.ts';
 import type { CommandContext } from './context.ts';

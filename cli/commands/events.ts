@@ -3,7 +3,7 @@ import type { BatchwellEvent, TaskEvent } from '../../packages/client/client.ts'
 import { WrongUse } from '../errors.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { CommandContext } from './context.ts';
-import { printable } from '../output/table.ts';
+import { printable } from '../output/printable.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 import { describeCounts } from '../output/scatter-counts.ts';
 import {
@@ -46,7 +46,7 @@ async function follow(
     signal: terminal.interrupted,
   })) {
     if (options.json) printLine(terminal.out, JSON.stringify(event));
-    else if (event.event === 'missed') printLine(terminal.err, event.data.message);
+    else if (event.event === 'missed') printLine(terminal.err, printable(event.data.message));
     else printLine(terminal.out, printable(describe(event)));
   }
   return exitCodes.ok;

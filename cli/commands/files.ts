@@ -11,6 +11,7 @@ import { parseS3Url } from '../../core/files/s3-url.ts';
 import { WrongUse } from '../errors.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { findStack, type FoundStack } from '../local-stacks.ts';
+import { printable } from '../output/printable.ts';
 import { formatLocalTime } from '../output/when.ts';
 import { printJsonLine, printLine, type Terminal } from '../output/terminal.ts';
 import type { CommandContext } from './context.ts';
@@ -161,7 +162,7 @@ async function copy(
   const target = to.endsWith('/') && from !== '-' ? `${to}${basename(from)}` : to;
   if (from === '-' && to.endsWith('/')) throw new WrongUse(`${to}: expected the name of a file.`);
   await copyOne(files, from, target, terminal);
-  if (target !== '-') printLine(terminal.err, `${from} -> ${target}`);
+  if (target !== '-') printLine(terminal.err, printable(`${from} -> ${target}`));
   return exitCodes.ok;
 }
 
@@ -230,7 +231,10 @@ async function copyTree(
     count += 1;
   }
   if (count === 0) throw new WrongUse(`There is no file below ${from}.`);
-  printLine(terminal.err, `${from} -> ${to}: ${count} ${count === 1 ? 'file' : 'files'}`);
+  printLine(
+    terminal.err,
+    `${printable(`${from} -> ${to}`)}: ${count} ${count === 1 ? 'file' : 'files'}`,
+  );
   return exitCodes.ok;
 }
 
@@ -287,7 +291,7 @@ const lineOf = ({ url, bytes, modified }: Listed): string =>
   [
     (bytes === undefined ? '' : String(bytes)).padStart(BYTE_CELLS),
     (formatLocalTime(modified) ?? '').padEnd(TIME_CELLS),
-    url,
+    printable(url),
   ].join('  ');
 
 async function* everyFile(

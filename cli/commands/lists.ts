@@ -8,7 +8,8 @@ import {
 } from '../../packages/client/client.ts';
 import { paint, paintOfState } from '../output/paint.ts';
 import { describeCounts } from '../output/scatter-counts.ts';
-import { formatDuration, formatTable, printable, type Column } from '../output/table.ts';
+import { printable } from '../output/printable.ts';
+import { formatDuration, formatTable, type Column } from '../output/table.ts';
 import { between, formatAge, formatShortTime } from '../output/when.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 

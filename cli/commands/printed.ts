@@ -7,6 +7,7 @@ import {
   type TesTaskFull,
 } from '../../packages/client/client.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { printable, printableLines } from '../output/printable.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 import { exitOfTask } from './views.ts';
 
@@ -32,10 +33,12 @@ export async function printResult(
 ): Promise<void> {
   await printStdout(client, task, terminal);
   if (exitOfTask(task) === exitCodes.ok) {
-    for (const { url } of finalLog(task)?.outputs ?? []) printLine(terminal.err, `wrote ${url}`);
+    for (const { url } of finalLog(task)?.outputs ?? [])
+      printLine(terminal.err, `wrote ${printable(url)}`);
     return;
   }
-  for (const line of finalLog(task)?.system_logs ?? []) printLine(terminal.err, line);
+  for (const line of finalLog(task)?.system_logs ?? [])
+    printLine(terminal.err, printableLines(line));
   await printEndOfStderr(client, task, terminal);
 }
 

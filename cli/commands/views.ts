@@ -2,6 +2,7 @@
 import { finalLog, type ScatterReply, type TesTaskFull } from '../../packages/client/client.ts';
 import { places } from '../../core/places.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import { printableLines } from '../output/printable.ts';
 import { formatDuration, formatFacts, formatGib, formatTable, GIB } from '../output/table.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 import { formatLocalTime } from '../output/when.ts';
@@ -40,7 +41,7 @@ export function showTask(task: TesTaskFull, terminal: Terminal): void {
   );
   showExecutors(task, terminal);
   showOutputs(task, terminal);
-  for (const line of latest?.system_logs ?? []) printLine(terminal.out, line);
+  for (const line of latest?.system_logs ?? []) printLine(terminal.out, printableLines(line));
 }
 
 /**

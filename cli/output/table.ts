@@ -2,6 +2,7 @@
 import cliui from 'cliui';
 import stringWidth from 'string-width';
 import { paint, type Paint } from './paint.ts';
+import { printable } from './printable.ts';
 
 export interface Column<Row> {
   heading: string;
@@ -16,11 +17,6 @@ export interface Look {
 }
 
 const PLAIN: Look = { columns: 80, colour: false };
-
-/** Replaces control characters by `?`. */
-export const printable = (value: string | number | undefined): string =>
-  // oxlint-disable-next-line no-control-regex -- a name from another user must not control this terminal
-  String(value ?? '').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 
 const GAP = 2;
 /** A column is not made narrower, even where its words are longer. */

@@ -132,3 +132,16 @@ it('a note is believed only from its own user, while its process lives, and it h
   expect(await findStack(apiUrl)).toBeUndefined();
   await writeFile(file, JSON.stringify(note));
 });
+
+it('the key of an object that somebody else named cannot control the terminal', async () => {
+  const key = 'odd/\u001b]0;title\u0007\u202etxt.exe\u202c\nfake line';
+  await writeFile(join(folder, 'odd'), 'x');
+  await cli('cp', join(folder, 'odd'), `s3://fresh-bucket/${key}`);
+  const shown = 's3://fresh-bucket/odd/?]0;title??txt.exe??fake line';
+  const listed = await cli('ls', '-r', 's3://fresh-bucket/odd/');
+  expect([listed.out.split('\n').length, listed.out.includes('\u001b')]).toEqual([2, false]);
+  expect(listed.out).toContain(shown);
+  const copied = await cli('cp', `s3://fresh-bucket/${key}`, 's3://fresh-bucket/copy');
+  expect(copied.err).toBe(`${shown} -> s3://fresh-bucket/copy\n`);
+  expect((await cli('cat', `s3://fresh-bucket/${key}x`)).err).not.toContain('\u001b');
+});

@@ -243,3 +243,26 @@ it.each(['migrate', 'restore', 'job-definitions prune'])(
     expect(ran.err.trim().split('\n')).toHaveLength(1);
   },
 );
+
+it('what others say of a task cannot control the terminal', async () => {
+  const said = 'The output /out/\u001b[2J\u202efdp.txt is missing.\nIt is a warning.';
+  const logs = [
+    { logs: [], outputs: [{ url: 's3://b/\u001b]0;x\u0007', path: '/o' }], system_logs: [said] },
+  ];
+  await start({
+    'GET /ga4gh/tes/v1/tasks/task-1-x': {
+      body: task('task-1-x', 'SYSTEM_ERROR', { logs, tags: { ['\u001b']: '\u009b31m' } }),
+    },
+    'GET /v1/tasks/task-2-x/script': {
+      status: 400,
+      body: { message: 'There is no \u001b[31m.', problems: [] },
+    },
+  });
+  const ran = await run(['status', 'task-1-x'], { api: api! });
+  // oxlint-disable-next-line no-control-regex -- what a terminal would obey
+  const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/;
+  expect(ran.out + ran.err).not.toMatch(controls);
+  expect(ran.out).toContain('The output /out/?[2J?fdp.txt is missing.\nIt is a warning.\n');
+  const refused = await run(['script', 'task-2-x'], { api: api! });
+  expect(refused.err).toContain('There is no ?[31m.');
+});

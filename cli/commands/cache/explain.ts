@@ -2,7 +2,8 @@
 import type { Writable } from 'node:stream';
 import type { CacheExplanation } from '../../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../../exit-codes.ts';
-import { formatTable, printable } from '../../output/table.ts';
+import { printable } from '../../output/printable.ts';
+import { formatTable } from '../../output/table.ts';
 import { printJson, printLine, type Terminal } from '../../output/terminal.ts';
 import { connect, isScatterId, type ConnectionOptions } from '../connection.ts';
 
