@@ -5,13 +5,16 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serialOf } from '../../rules/facts.ts';
 import type { Bench, Logged, Round } from './bench.ts';
-import { STATE } from './guest-scripts.ts';
+import { DAEMON_PID, STATE } from './guest-scripts.ts';
 
 export interface Told {
   /** From the device's appearance to the file system with it. */
   seenToGrownMs?: number;
+  /** The CPU of the whole machine in that time, writer included. */
+  seenToGrownCpuMs?: number;
   /** From the start of a daemon after a SIGKILL to its first look. */
   resumedMs?: number;
+  resumedCpuMs?: number;
   /** Of tasks that were frozen. */
   heldMs?: number;
   note?: string;
@@ -30,12 +33,17 @@ const STATES = ['planned', 'created', 'attached', 'protected', 'seen', 'added', 
 const stateOf = (seed: number): string => STATES[seed % STATES.length] ?? 'planned';
 
 function timesOf(events: readonly Logged[]): Told {
-  const at = (name: string): number => events.findLast(({ event }) => event === name)?.atMs ?? NaN;
-  const tookMs = at('disk-grown') - at('disk-volume-seen');
+  const seen = events.findLast(({ event }) => event === 'disk-volume-seen');
+  const grown = events.findLast(({ event }) => event === 'disk-grown');
   const heldMs = events
     .filter(({ event }) => event === 'disk-brake-off')
     .reduce((sum, one) => sum + Number(one['heldMs']), 0);
-  return { ...(Number.isFinite(tookMs) && { seenToGrownMs: tookMs }), heldMs };
+  if (!seen || !grown) return { heldMs };
+  return {
+    seenToGrownMs: grown.atMs - seen.atMs,
+    seenToGrownCpuMs: grown.cpuMs - seen.cpuMs,
+    heldMs,
+  };
 }
 
 /** The disk grows under the writer, who notices nothing. */
@@ -55,6 +63,7 @@ async function sustained(bench: Bench, seed: number): Promise<Told> {
   await bench.startDaemon({ DISK_MAX_GIB: '16' });
   const fromMs = Date.now();
   await bench.qemu.must(`cat >/tmp/taker <<'END'
+echo $$ >/tmp/taker.pid
 echo $$ >/sys/fs/cgroup/ecstasks.slice/cgroup.procs
 cd /var/lib/docker
 for i in $(seq 64); do fallocate -l 36M taken${seed}-$i || echo "taken $i" >>${STATE}/full; sleep 0.6; done
@@ -83,18 +92,19 @@ async function killed(bench: Bench, seed: number): Promise<Told> {
     await bench.startDaemon({ BATCHWELL_DISK_CRASH: `${next}:SIGKILL:before` });
     await bench.event('ended');
   }
-  const { resumedMs } = await resumes(bench);
+  const resumed = await resumes(bench);
   if (state === 'grown') await bench.usable();
   else await bench.grown();
   await bench.stopDaemon();
-  return { ...timesOf(bench.events), resumedMs, note: state };
+  return { ...timesOf(bench.events), ...resumed, note: state };
 }
 
-async function resumes(bench: Bench): Promise<{ resumedMs: number }> {
+async function resumes(bench: Bench): Promise<Pick<Told, 'resumedMs' | 'resumedCpuMs'>> {
   const fromMs = Date.now();
+  const fromCpuMs = bench.qemu.cpuMs();
   await bench.startDaemon();
-  const { atMs } = await bench.event('disk-daemon-started');
-  return { resumedMs: atMs - fromMs };
+  const { atMs, cpuMs } = await bench.event('disk-daemon-started');
+  return { resumedMs: atMs - fromMs, resumedCpuMs: cpuMs - fromCpuMs };
 }
 
 /** The daemon ends while LVM works, and the next one waits for the lock that LVM holds. */
@@ -105,11 +115,11 @@ async function killedInCommands(bench: Bench, seed: number): Promise<Told> {
   await sleep(seed * 150);
   await bench.stopDaemon('KILL');
   const isGrown = bench.events.some(({ event }) => event === 'disk-grown');
-  const { resumedMs } = await resumes(bench);
+  const resumed = await resumes(bench);
   if (isGrown) await bench.usable();
   else await bench.grown();
   await bench.stopDaemon();
-  return { resumedMs, note: isGrown ? 'too late' : '' };
+  return { ...resumed, note: isGrown ? 'too late' : '' };
 }
 
 /** At each state; the eighth case is in the middle of a change. */
@@ -122,7 +132,7 @@ async function cut(bench: Bench, seed: number): Promise<Told> {
   });
   await bench.until(
     'The stop',
-    "for p in $(pgrep -f 'disk.mjs run'); do grep -q '^State:.*T' /proc/$p/status && exit 0; done; exit 1",
+    `grep -q '^State:.*T' /proc/$(cat ${DAEMON_PID})/status`,
   );
   await bench.qemu.reset();
   await bench.setUp();

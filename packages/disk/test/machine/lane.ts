@@ -11,7 +11,9 @@ export interface Row {
   name: string;
   passed: number;
   seenToGrownMs: number;
+  seenToGrownCpuMs: number;
   resumedMs: number;
+  resumedCpuMs: number;
   heldMs: number;
   notes: string;
 }
@@ -44,12 +46,13 @@ export class Lane {
       const fromMs = Date.now();
       try {
         const bench = await this.#benchWithDisk();
+        const fromCpuMs = bench.qemu.cpuMs();
         bench.note(`--- ${name}, seed ${seed}`);
         told.push(await faultClass.play(bench, seed));
         if (isDamaging) await bench.end({ isDamaged: true });
         onDisk += 1;
         this.#say(
-          `${name}, seed ${seed}: passed in ${Math.round((Date.now() - fromMs) / 1000)} s ${JSON.stringify(told.at(-1))}`,
+          `${name}, seed ${seed}: passed in ${Math.round((Date.now() - fromMs) / 1000)} s (CPU ${Math.round((bench.qemu.cpuMs() - fromCpuMs) / 1000)} s) ${JSON.stringify(told.at(-1))}`,
         );
       } catch (error) {
         await this.#failed(`${name}, seed ${seed}`, error);
@@ -108,7 +111,9 @@ function rowOf(name: string, passed: number, told: readonly Told[]): Row {
     name,
     passed,
     seenToGrownMs: most(({ seenToGrownMs }) => seenToGrownMs),
+    seenToGrownCpuMs: most(({ seenToGrownCpuMs }) => seenToGrownCpuMs),
     resumedMs: most(({ resumedMs }) => resumedMs),
+    resumedCpuMs: most(({ resumedCpuMs }) => resumedCpuMs),
     heldMs: most(({ heldMs }) => heldMs),
     notes: [...new Set(told.flatMap(({ note }) => note || []))].join(', '),
   };
