@@ -197,9 +197,7 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 3>&- &`);
   async usable(): Promise<void> {
     this.sizeGiB += 1;
     // More than was left before: it can only be on the new volume.
-    await this.qemu.must(
-      `cd /var/lib/docker && fallocate -l ${4 * LEFT_MIB}M beyond && rm beyond`,
-    );
+    await this.qemu.must(`cd /var/lib/docker && fallocate -l ${4 * LEFT_MIB}M beyond && rm beyond`);
     const written = Number((await this.qemu.ask(`wc -l <${STATE}/written`)).out) || 0;
     await this.until('One more file', `[ $(wc -l <${STATE}/written) -gt ${written} ]`);
     const fromMs = Date.now();
@@ -249,7 +247,10 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 3>&- &`);
   async #verify(): Promise<string[]> {
     const { out } = await this.qemu.ask(verifying());
     return [
-      ...out.split('\n').filter((line) => line !== '').slice(0, 10),
+      ...out
+        .split('\n')
+        .filter((line) => line !== '')
+        .slice(0, 10),
       ...this.#orphans().map((volumeId) => `${volumeId} is left over`),
     ];
   }

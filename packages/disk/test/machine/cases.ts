@@ -130,10 +130,7 @@ async function cut(bench: Bench, seed: number): Promise<Told> {
   await bench.startDaemon({
     BATCHWELL_DISK_CRASH: `${state}:SIGSTOP${isBefore ? ':before' : ''}`,
   });
-  await bench.until(
-    'The stop',
-    `grep -q '^State:.*T' /proc/$(cat ${DAEMON_PID})/status`,
-  );
+  await bench.until('The stop', `grep -q '^State:.*T' /proc/$(cat ${DAEMON_PID})/status`);
   await bench.qemu.reset();
   await bench.setUp();
   await bench.startWriter();
@@ -193,8 +190,9 @@ async function errs(bench: Bench, seed: number): Promise<Told> {
   await bench.startDaemon();
   await bench.event('disk-grown');
   if (!isDevice) await replaceNewPart(bench, 'error');
-  await bench.qemu
-    .must(`cd /var/lib/docker; (for i in $(seq 100); do mkdir -p d$i; head -c 8000000 /dev/zero >d$i/f; sync; done) >/dev/null 2>&1 </dev/null 3>&- &`);
+  await bench.qemu.must(
+    `cd /var/lib/docker; (for i in $(seq 100); do mkdir -p d$i; head -c 8000000 /dev/zero >d$i/f; sync; done) >/dev/null 2>&1 </dev/null 3>&- &`,
+  );
   const { sentence } = await bench.event('disk-io-error');
   await bench.until('The end of the host', `grep -q batchwell-give-up ${STATE}/systemctl`);
   await bench.until('The freeze', 'grep -q 1 /sys/fs/cgroup/ecstasks.slice/cgroup.freeze');
@@ -223,7 +221,11 @@ async function limited(bench: Bench, seed: number): Promise<Told> {
   const isOfEc2 = seed % 2 === 1;
   const seconds = seed === 0 ? 120 : 10;
   const attached = [...bench.ec2.volumes.values()].filter(({ attachment }) => attachment).length;
-  await bench.round({ seed, leftMiB: 80, ...(isOfEc2 && { faults: { mostAttachments: attached } }) });
+  await bench.round({
+    seed,
+    leftMiB: 80,
+    ...(isOfEc2 && { faults: { mostAttachments: attached } }),
+  });
   await bench.startDaemon({
     DISK_MAX_GIB: String(bench.sizeGiB + (isOfEc2 ? 1 : 0)),
     DISK_BRAKE_SECONDS: String(seconds),

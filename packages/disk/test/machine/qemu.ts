@@ -121,9 +121,7 @@ export async function startQemu(files: MachineFiles, folder: string): Promise<Qe
         'node-name': serial,
         driver: 'throttle',
         'throttle-group': slowly ? 'slow' : 'fast',
-        file: errs
-          ? { driver: 'blkdebug', image: raw, 'inject-error': FAILING_WRITES }
-          : raw,
+        file: errs ? { driver: 'blkdebug', image: raw, 'inject-error': FAILING_WRITES } : raw,
       });
       await monitor('device_add', {
         driver: 'nvme',
