@@ -1,8 +1,9 @@
 /**
  * `npm run test:disk-seeds -- [--seeds 100000] [--from 1] [--lanes 2]`: the stories of
- * packages/disk/test/seeds.test.ts, many of them. A part of 1,000 has a seed of its own.
+ * packages/disk/test/seeds.test.ts, many of them. A part of 1,000 has a seed of its own: the part that
+ * failed is repeated by `--seeds 1000 --from ITS-SEED`. A run that is interrupted says how far it came.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -21,9 +22,21 @@ const { values } = parseArgs({
 requireCounts(values);
 const parts = Math.ceil(Number(values.seeds) / STORIES_PER_PART);
 const from = Number(values.from);
-const failed: string[] = [];
+const startMs = Date.now();
+const running = new Set<ChildProcess>();
+const failed: number[] = [];
+const held: number[] = [];
 let next = 0;
-let held = 0;
+let isInterrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    isInterrupted = true;
+    for (const child of running) child.kill('SIGTERM');
+  });
+
+const said = (): string =>
+  `${held.length * STORIES_PER_PART} of ${parts * STORIES_PER_PART} stories held · ` +
+  `${failed.length} parts failed · ${Math.round((Date.now() - startMs) / 1000)} s`;
 
 async function playPart(seed: number): Promise<void> {
   const child = spawn(process.execPath, ['scripts/test.ts', 'packages/disk/test/seeds.test.ts'], {
@@ -35,21 +48,26 @@ async function playPart(seed: number): Promise<void> {
       BATCHWELL_DISK_FROM: String(seed),
     },
   });
+  running.add(child);
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
-  if (code === 0) held += STORIES_PER_PART;
-  else failed.push(output);
-  console.log(
-    `${held} of ${parts * STORIES_PER_PART} stories held · ${failed.length} parts failed`,
-  );
+  running.delete(child);
+  if (isInterrupted) return;
+  if (code === 0) held.push(seed);
+  else {
+    failed.push(seed);
+    console.log(`--- The part of seed ${seed} failed:\n${output}`);
+  }
+  console.log(`${said()} · seed ${seed}`);
 }
 
 async function lane(): Promise<void> {
-  while (next < parts) {
+  while (next < parts && !isInterrupted) {
     next += 1;
     await playPart(from + next - 1);
   }
 }
 
 await Promise.all(Array.from({ length: Number(values.lanes) }, lane));
-for (const output of failed) console.log(output);
-process.exitCode = failed.length > 0 ? 1 : 0;
+console.log(isInterrupted ? `Interrupted: ${said()}.` : `${said()}.`);
+if (failed.length > 0) console.log(`Seeds of the parts that failed: ${failed.join(', ')}.`);
+process.exitCode = failed.length > 0 || isInterrupted ? 1 : 0;

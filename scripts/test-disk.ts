@@ -62,18 +62,21 @@ async function work(lane: Lane): Promise<void> {
 await Promise.all(lanes.map(work));
 
 const boots = lanes.reduce((sum, lane) => sum + lane.boots, 0);
-const shown = (ms: number): string => (ms > 0 ? `${(ms / 1000).toFixed(1)} s` : '');
+const inSeconds = (ms: number): string => (ms > 0 ? `${(ms / 1000).toFixed(1)} s` : '');
+const shown = (ms: number, cpuMs = 0): string =>
+  inSeconds(ms) + (cpuMs > 0 ? ` (${inSeconds(cpuMs)})` : '');
 const lines = rows
   .toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
   .map(
-    ({ name, passed, seenToGrownMs, resumedMs, heldMs, notes }) =>
-      `| ${name} | ${passed} of ${seeds.length} | ${shown(seenToGrownMs)} | ${shown(resumedMs)} | ${shown(heldMs)} | ${notes} |`,
+    ({ name, passed, notes, ...times }) =>
+      `| ${name} | ${passed} of ${seeds.length} | ${shown(times.seenToGrownMs, times.seenToGrownCpuMs)} | ${shown(times.resumedMs, times.resumedCpuMs)} | ${shown(times.heldMs)} | ${notes} |`,
   );
 const table = `| class | passed | seen to grown | resumed | tasks held | |
 |---|---|---|---|---|---|
 ${lines.join('\n')}
 
-${Math.ceil(seconds() / 60)} minutes, ${boots} boots, ${lanes.length} machines side by side. Times are the longest.
+${Math.ceil(seconds() / 60)} minutes, ${boots} boots, ${lanes.length} machines side by side. Times are the longest; in parentheses, the CPU
+of the machine in that time.
 `;
 writeFileSync(join(folder, 'table.md'), table);
 console.log(table);

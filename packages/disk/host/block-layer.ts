@@ -34,8 +34,7 @@ export function blockLayer(lockFd: number): BlockLayer {
     const devices = nvmeDevices();
     group = await readGroup(options);
     const keys = new Map(devices.map((device) => [device.path, keyOf(device)]));
-    for (const key of foreign.keys())
-      if (![...keys.values()].includes(key)) foreign.delete(key);
+    for (const key of foreign.keys()) if (![...keys.values()].includes(key)) foreign.delete(key);
     const contents = await contentsOf(devices, group, async (path) => {
       const key = keys.get(path) ?? path;
       const known = foreign.get(key);
@@ -55,8 +54,7 @@ export function blockLayer(lockFd: number): BlockLayer {
 
   return async (action) => {
     try {
-      if (action.do === 'inspect')
-        return { outcome: { is: 'done' }, inspection: await inspect() };
+      if (action.do === 'inspect') return { outcome: { is: 'done' }, inspection: await inspect() };
       if (action.do === 'add') await addDevice(action.device, options);
       else await growFileSystem(paths.mount, group ?? (await readGroup(options)), options);
       return { outcome: { is: 'done' } };

@@ -85,10 +85,7 @@ export async function contentsOf(
   const contents = new Map<string, Content>();
   for (const { path } of devices) {
     const group = volumes.get(path);
-    contents.set(
-      path,
-      group === undefined ? await probed(path) : { is: 'physical-volume', group },
-    );
+    contents.set(path, group === undefined ? await probed(path) : { is: 'physical-volume', group });
   }
   return contents;
 }

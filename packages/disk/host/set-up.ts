@@ -15,16 +15,7 @@ import { chooseFirstDisk } from '../rules/first-disk.ts';
 import { GROUP } from '../rules/facts.ts';
 import type { Policy } from '../rules/policy.ts';
 import { INSTANCE_STORE, nvmeDevices } from './devices.ts';
-import {
-  contentsOf,
-  groupExists,
-  lvm,
-  LV_PATH,
-  mustRun,
-  probe,
-  readGroup,
-  VOLUME,
-} from './lvm.ts';
+import { contentsOf, groupExists, lvm, LV_PATH, mustRun, probe, readGroup, VOLUME } from './lvm.ts';
 import { BALLAST_BYTES, paths } from './paths.ts';
 import { run } from './programs.ts';
 

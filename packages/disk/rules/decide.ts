@@ -3,7 +3,7 @@ import type { Action } from './action.ts';
 import { decideDiscards, decideGrowth } from './decide-growth.ts';
 import { isBlankVolume, serialOf, type Facts, type SeenVolume } from './facts.ts';
 import { freeName, knownVolumes, type Journal } from './journal.ts';
-import { brakeBelowBytes, nextSize, whyGrow } from './need.ts';
+import { brakeBelowBytes, hasRoomAgain, nextSize, whyGrow } from './need.ts';
 import { isElastic, type Policy } from './policy.ts';
 import { HOST_TAG, STACK_TAG, TOKEN_TAG } from './tags.ts';
 
@@ -130,7 +130,9 @@ function decidePlan(
   if (journal.growth !== null || journal.refused !== null || facts.busy.ec2) return undefined;
   const reason = whyGrow(facts, journal);
   if (reason === undefined)
-    return facts.warned.has('limit') ? { do: 'recovered', of: 'limit' } : undefined;
+    return facts.warned.has('limit') && hasRoomAgain(facts, journal)
+      ? { do: 'recovered', of: 'limit' }
+      : undefined;
   // A volume that is there already is better than one more.
   const adopted = decideOwn({ ...facts, busy: { ...facts.busy, ec2: true } }, journal);
   if (adopted?.do === 'adopt') return adopted;

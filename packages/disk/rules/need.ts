@@ -11,18 +11,29 @@ const LAST_SECONDS = 600;
 /** Every third growth doubles the least size: 20 volumes then reach 16 TiB. */
 const GROWTHS_PER_DOUBLING = 3;
 
+/** Of these, for a limit to be over: a rate that breathes would announce it again and again. */
+const ROOM_AGAIN = { usedShare: 0.8, secondsFactor: 2 };
+
+const secondsToFull = ({ fileSystem, bytesPerSecond }: Facts): number =>
+  bytesPerSecond <= 0 ? Infinity : fileSystem.freeBytes / bytesPerSecond;
+
+const usedShare = ({ fileSystem: { sizeBytes, freeBytes } }: Facts): number =>
+  (sizeBytes - freeBytes) / sizeBytes;
+
 /** Why the disk must grow; `undefined` where it need not. */
 export function whyGrow(facts: Facts, journal: Journal): string | undefined {
-  const { sizeBytes, freeBytes } = facts.fileSystem;
-  const used = (sizeBytes - freeBytes) / sizeBytes;
+  const used = usedShare(facts);
   if (used >= FULL_SHARE) return `${Math.floor(used * 100)} % is used`;
-  const rate = facts.bytesPerSecond;
-  if (rate <= 0) return undefined;
-  const secondsToFull = freeBytes / rate;
-  return secondsToFull * 1000 < GROWTHS_AHEAD * journal.slowestGrowthMs
-    ? `full in ${Math.floor(secondsToFull)} s at ${Math.ceil(rate / 1_048_576)} MiB/s`
+  const seconds = secondsToFull(facts);
+  return seconds * 1000 < GROWTHS_AHEAD * journal.slowestGrowthMs
+    ? `full in ${Math.floor(seconds)} s at ${Math.ceil(facts.bytesPerSecond / 1_048_576)} MiB/s`
     : undefined;
 }
+
+/** Whether a limit that was announced no longer matters. */
+export const hasRoomAgain = (facts: Facts, { slowestGrowthMs }: Journal): boolean =>
+  usedShare(facts) < ROOM_AGAIN.usedShare &&
+  secondsToFull(facts) * 1000 >= ROOM_AGAIN.secondsFactor * GROWTHS_AHEAD * slowestGrowthMs;
 
 export type Size = { sizeGiB: number } | { limit: string };
 

@@ -89,6 +89,24 @@ describe('The disk grows', () => {
     expect(decided({ ...free(5 * GIB), warned: new Set(['limit']) }, {}, full).do).toBe('wait');
   });
 
+  it('to a limit that is over only when there is room again, and not with each breath of the rate.', () => {
+    const full = elastic({ DISK_MAX_GIB: '100' });
+    const at = (freeGiB: number, secondsToFull: number) =>
+      decided(
+        {
+          ...free(freeGiB * GIB),
+          bytesPerSecond: (freeGiB * GIB) / secondsToFull,
+          warned: new Set(['limit']),
+        },
+        {},
+        full,
+      );
+    expect([at(16, 1e6), at(19, 1e6), at(40, 181), at(40, 359)].map((one) => one.do)).toEqual(
+      Array.from({ length: 4 }, () => 'wait'),
+    );
+    expect(at(21, 361)).toEqual({ do: 'recovered', of: 'limit' });
+  });
+
   it('no further while EC2 attaches no more volumes, says so once, and tries again later.', () => {
     const last = { volumeId: 'vol-1', sizeGiB: 100, deviceName: '/dev/xvdba' };
     const before = journal({

@@ -178,7 +178,12 @@ describe('The group', () => {
 
 describe('The bundle', () => {
   it('reaches EC2 from any folder.', async () => {
-    const ec2 = new PlayedEc2(() => 0, dice(1), noFaults, () => undefined);
+    const ec2 = new PlayedEc2(
+      () => 0,
+      dice(1),
+      noFaults,
+      () => undefined,
+    );
     const server = await serveEc2(ec2.client(), {
       instanceId: 'i-1',
       zone: 'a',

@@ -7,7 +7,7 @@ import { GIB } from '../../rules/policy.ts';
 import { dice, type Dice } from '../world/dice.ts';
 import { serveEc2, type Ec2Server } from '../world/ec2-server.ts';
 import { noFaults, PlayedEc2, type Ec2Faults } from '../world/played-ec2.ts';
-import { CLEAN_UP, END_WRITER, verifying, writer, STATE } from './guest-scripts.ts';
+import { CLEAN_UP, DAEMON_PID, END_ALL, verifying, writer, STATE } from './guest-scripts.ts';
 import type { Qemu } from './qemu.ts';
 
 const INSTANCE = {
@@ -21,7 +21,8 @@ const FIRST_GIB = 1;
 /** Of what is left when a case begins: more than 85 % is used. */
 const LEFT_MIB = 100;
 
-export type Logged = { atMs: number; event: string } & DiskEvent['fields'];
+/** `cpuMs`: of the machine, so far. */
+export type Logged = { atMs: number; cpuMs: number; event: string } & DiskEvent['fields'];
 
 /** What a case grows under. */
 export interface Round {
@@ -67,11 +68,11 @@ export class Bench {
 
   #hear(line: string): void {
     this.note(line);
-    const atMs = Date.now();
+    const at = { atMs: Date.now(), cpuMs: this.qemu.cpuMs() };
     try {
-      this.events.push({ ...(JSON.parse(line) as Logged), atMs });
+      this.events.push({ ...(JSON.parse(line) as Logged), ...at });
     } catch {
-      this.events.push({ atMs, event: line });
+      this.events.push({ ...at, event: line });
     }
     this.#heard.resolve();
     this.#heard = Promise.withResolvers();
@@ -160,12 +161,12 @@ fallocate -l $(($1 * $2 / 1048576 - ${leftMiB}))M filler${this.sizeGiB}`);
     this.events = [];
     await this.qemu.must(`(export ${this.#settings(more)}
 code=75
-while [ $code = 75 ]; do ${DISK} run; code=$?; done
+while [ $code = 75 ]; do sh -c 'echo $$ >${DAEMON_PID}; exec ${DISK} run'; code=$?; done
 echo '{"event":"ended"}') >/dev/ttyS2 2>&1 </dev/null 3>&- &`);
   }
 
   async stopDaemon(signal = 'TERM'): Promise<void> {
-    await this.qemu.ask(`pkill -${signal} -f 'disk.mjs run'`);
+    await this.qemu.ask(`kill -${signal} $(cat ${DAEMON_PID})`);
     await this.event('ended');
   }
 
@@ -196,9 +197,7 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 3>&- &`);
   async usable(): Promise<void> {
     this.sizeGiB += 1;
     // More than was left before: it can only be on the new volume.
-    await this.qemu.must(
-      `cd /var/lib/docker && fallocate -l ${4 * LEFT_MIB}M beyond && rm beyond`,
-    );
+    await this.qemu.must(`cd /var/lib/docker && fallocate -l ${4 * LEFT_MIB}M beyond && rm beyond`);
     const written = Number((await this.qemu.ask(`wc -l <${STATE}/written`)).out) || 0;
     await this.until('One more file', `[ $(wc -l <${STATE}/written) -gt ${written} ]`);
     const fromMs = Date.now();
@@ -228,7 +227,7 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 3>&- &`);
   async end({ isDamaged = false } = {}): Promise<void> {
     const problems = [...this.violations];
     try {
-      await this.qemu.ask(`pkill -9 -f 'disk.mjs run'\n${END_WRITER}`);
+      await this.qemu.ask(END_ALL);
       if (!isDamaged) problems.push(...(await this.#verify()));
     } finally {
       await this.stop();
@@ -248,7 +247,10 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 3>&- &`);
   async #verify(): Promise<string[]> {
     const { out } = await this.qemu.ask(verifying());
     return [
-      ...out.split('\n').filter((line) => line !== ''),
+      ...out
+        .split('\n')
+        .filter((line) => line !== '')
+        .slice(0, 10),
       ...this.#orphans().map((volumeId) => `${volumeId} is left over`),
     ];
   }

@@ -5,13 +5,16 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serialOf } from '../../rules/facts.ts';
 import type { Bench, Logged, Round } from './bench.ts';
-import { STATE } from './guest-scripts.ts';
+import { DAEMON_PID, STATE } from './guest-scripts.ts';
 
 export interface Told {
   /** From the device's appearance to the file system with it. */
   seenToGrownMs?: number;
+  /** The CPU of the whole machine in that time, writer included. */
+  seenToGrownCpuMs?: number;
   /** From the start of a daemon after a SIGKILL to its first look. */
   resumedMs?: number;
+  resumedCpuMs?: number;
   /** Of tasks that were frozen. */
   heldMs?: number;
   note?: string;
@@ -30,12 +33,17 @@ const STATES = ['planned', 'created', 'attached', 'protected', 'seen', 'added', 
 const stateOf = (seed: number): string => STATES[seed % STATES.length] ?? 'planned';
 
 function timesOf(events: readonly Logged[]): Told {
-  const at = (name: string): number => events.findLast(({ event }) => event === name)?.atMs ?? NaN;
-  const tookMs = at('disk-grown') - at('disk-volume-seen');
+  const seen = events.findLast(({ event }) => event === 'disk-volume-seen');
+  const grown = events.findLast(({ event }) => event === 'disk-grown');
   const heldMs = events
     .filter(({ event }) => event === 'disk-brake-off')
     .reduce((sum, one) => sum + Number(one['heldMs']), 0);
-  return { ...(Number.isFinite(tookMs) && { seenToGrownMs: tookMs }), heldMs };
+  if (!seen || !grown) return { heldMs };
+  return {
+    seenToGrownMs: grown.atMs - seen.atMs,
+    seenToGrownCpuMs: grown.cpuMs - seen.cpuMs,
+    heldMs,
+  };
 }
 
 /** The disk grows under the writer, who notices nothing. */
@@ -55,6 +63,7 @@ async function sustained(bench: Bench, seed: number): Promise<Told> {
   await bench.startDaemon({ DISK_MAX_GIB: '16' });
   const fromMs = Date.now();
   await bench.qemu.must(`cat >/tmp/taker <<'END'
+echo $$ >/tmp/taker.pid
 echo $$ >/sys/fs/cgroup/ecstasks.slice/cgroup.procs
 cd /var/lib/docker
 for i in $(seq 64); do fallocate -l 36M taken${seed}-$i || echo "taken $i" >>${STATE}/full; sleep 0.6; done
@@ -83,18 +92,19 @@ async function killed(bench: Bench, seed: number): Promise<Told> {
     await bench.startDaemon({ BATCHWELL_DISK_CRASH: `${next}:SIGKILL:before` });
     await bench.event('ended');
   }
-  const { resumedMs } = await resumes(bench);
+  const resumed = await resumes(bench);
   if (state === 'grown') await bench.usable();
   else await bench.grown();
   await bench.stopDaemon();
-  return { ...timesOf(bench.events), resumedMs, note: state };
+  return { ...timesOf(bench.events), ...resumed, note: state };
 }
 
-async function resumes(bench: Bench): Promise<{ resumedMs: number }> {
+async function resumes(bench: Bench): Promise<Pick<Told, 'resumedMs' | 'resumedCpuMs'>> {
   const fromMs = Date.now();
+  const fromCpuMs = bench.qemu.cpuMs();
   await bench.startDaemon();
-  const { atMs } = await bench.event('disk-daemon-started');
-  return { resumedMs: atMs - fromMs };
+  const { atMs, cpuMs } = await bench.event('disk-daemon-started');
+  return { resumedMs: atMs - fromMs, resumedCpuMs: cpuMs - fromCpuMs };
 }
 
 /** The daemon ends while LVM works, and the next one waits for the lock that LVM holds. */
@@ -105,11 +115,11 @@ async function killedInCommands(bench: Bench, seed: number): Promise<Told> {
   await sleep(seed * 150);
   await bench.stopDaemon('KILL');
   const isGrown = bench.events.some(({ event }) => event === 'disk-grown');
-  const { resumedMs } = await resumes(bench);
+  const resumed = await resumes(bench);
   if (isGrown) await bench.usable();
   else await bench.grown();
   await bench.stopDaemon();
-  return { resumedMs, note: isGrown ? 'too late' : '' };
+  return { ...resumed, note: isGrown ? 'too late' : '' };
 }
 
 /** At each state; the eighth case is in the middle of a change. */
@@ -120,10 +130,7 @@ async function cut(bench: Bench, seed: number): Promise<Told> {
   await bench.startDaemon({
     BATCHWELL_DISK_CRASH: `${state}:SIGSTOP${isBefore ? ':before' : ''}`,
   });
-  await bench.until(
-    'The stop',
-    "for p in $(pgrep -f 'disk.mjs run'); do grep -q '^State:.*T' /proc/$p/status && exit 0; done; exit 1",
-  );
+  await bench.until('The stop', `grep -q '^State:.*T' /proc/$(cat ${DAEMON_PID})/status`);
   await bench.qemu.reset();
   await bench.setUp();
   await bench.startWriter();
@@ -183,8 +190,9 @@ async function errs(bench: Bench, seed: number): Promise<Told> {
   await bench.startDaemon();
   await bench.event('disk-grown');
   if (!isDevice) await replaceNewPart(bench, 'error');
-  await bench.qemu
-    .must(`cd /var/lib/docker; (for i in $(seq 100); do mkdir -p d$i; head -c 8000000 /dev/zero >d$i/f; sync; done) >/dev/null 2>&1 </dev/null 3>&- &`);
+  await bench.qemu.must(
+    `cd /var/lib/docker; (for i in $(seq 100); do mkdir -p d$i; head -c 8000000 /dev/zero >d$i/f; sync; done) >/dev/null 2>&1 </dev/null 3>&- &`,
+  );
   const { sentence } = await bench.event('disk-io-error');
   await bench.until('The end of the host', `grep -q batchwell-give-up ${STATE}/systemctl`);
   await bench.until('The freeze', 'grep -q 1 /sys/fs/cgroup/ecstasks.slice/cgroup.freeze');
@@ -213,7 +221,11 @@ async function limited(bench: Bench, seed: number): Promise<Told> {
   const isOfEc2 = seed % 2 === 1;
   const seconds = seed === 0 ? 120 : 10;
   const attached = [...bench.ec2.volumes.values()].filter(({ attachment }) => attachment).length;
-  await bench.round({ seed, leftMiB: 80, ...(isOfEc2 && { faults: { mostAttachments: attached } }) });
+  await bench.round({
+    seed,
+    leftMiB: 80,
+    ...(isOfEc2 && { faults: { mostAttachments: attached } }),
+  });
   await bench.startDaemon({
     DISK_MAX_GIB: String(bench.sizeGiB + (isOfEc2 ? 1 : 0)),
     DISK_BRAKE_SECONDS: String(seconds),

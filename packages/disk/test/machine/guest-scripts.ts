@@ -2,13 +2,15 @@
 
 /** On the root volume, which outlives a reset. */
 export const STATE = '/root-volume/state';
+export const DAEMON_PID = '/tmp/daemon.pid';
 const FILE_BYTES = 2_097_152;
 const BLOCK_BYTES = 65_536;
 /** A file begins at one of so many places of the pattern, so that neighbours differ. */
 const PLACES = 32;
 
 /** In the cgroup of the tasks. A number is noted when its file was synced, and the note is synced too. */
-export const writer = (): string => `echo $$ >/sys/fs/cgroup/ecstasks.slice/cgroup.procs
+export const writer = (): string => `echo $$ >/tmp/writer.pid
+echo $$ >/sys/fs/cgroup/ecstasks.slice/cgroup.procs
 cd /var/lib/docker
 i=$(ls -d f[0-9]* 2>/dev/null | wc -l)
 while [ ! -e /tmp/stop ]; do
@@ -22,10 +24,12 @@ while [ ! -e /tmp/stop ]; do
 done
 `;
 
-export const END_WRITER = `echo 0 >/sys/fs/cgroup/ecstasks.slice/cgroup.freeze
+export const END_ALL = `kill -9 $(cat ${DAEMON_PID})
+echo 0 >/sys/fs/cgroup/ecstasks.slice/cgroup.freeze
 touch /tmp/stop
-for i in $(seq 100); do pgrep -f /tmp/writer >/dev/null || break; sleep 0.1; done
-pkill -9 -f /tmp/writer`;
+for i in $(seq 100); do kill -0 $(cat /tmp/writer.pid) || break; sleep 0.1; done
+kill -9 $(cat /tmp/writer.pid) $(cat /tmp/taker.pid)
+for i in $(seq 10); do kill -0 $(cat ${DAEMON_PID}) || break; sleep 0.1; done`;
 
 /** By what is on the devices: the file system is unmounted, checked, and read again. Says what is wrong. */
 export const verifying = (): string => `cd /
@@ -34,7 +38,7 @@ xfs_repair -n /dev/batchwell/data >/tmp/repair 2>&1 || { echo 'xfs_repair finds 
 mount -t xfs -o ro /dev/batchwell/data /var/lib/batchwell/data && cd /var/lib/batchwell/data/docker
 for i in $(cat ${STATE}/written); do
   [ $(stat -c %s f$i) = ${FILE_BYTES} ] || echo "f$i is short"
-  cmp -s -n ${FILE_BYTES} -i 0:$((i % ${PLACES} * ${BLOCK_BYTES})) f$i ${STATE}/pattern || echo "f$i is damaged"
+  /sbin/cmp -s -n ${FILE_BYTES} -i 0:$((i % ${PLACES} * ${BLOCK_BYTES})) f$i ${STATE}/pattern || echo "f$i is damaged"
 done
 [ -s ${STATE}/written ] || echo 'Nothing was written.'
 [ -s ${STATE}/full ] && head -n 3 ${STATE}/full

@@ -11,7 +11,9 @@ export interface Row {
   name: string;
   passed: number;
   seenToGrownMs: number;
+  seenToGrownCpuMs: number;
   resumedMs: number;
+  resumedCpuMs: number;
   heldMs: number;
   notes: string;
 }
@@ -44,12 +46,13 @@ export class Lane {
       const fromMs = Date.now();
       try {
         const bench = await this.#benchWithDisk();
+        const fromCpuMs = bench.qemu.cpuMs();
         bench.note(`--- ${name}, seed ${seed}`);
         told.push(await faultClass.play(bench, seed));
         if (isDamaging) await bench.end({ isDamaged: true });
         onDisk += 1;
         this.#say(
-          `${name}, seed ${seed}: passed in ${Math.round((Date.now() - fromMs) / 1000)} s ${JSON.stringify(told.at(-1))}`,
+          `${name}, seed ${seed}: passed in ${Math.round((Date.now() - fromMs) / 1000)} s (CPU ${Math.round((bench.qemu.cpuMs() - fromCpuMs) / 1000)} s) ${JSON.stringify(told.at(-1))}`,
         );
       } catch (error) {
         await this.#failed(`${name}, seed ${seed}`, error);
@@ -87,7 +90,9 @@ export class Lane {
 
   /** The next case has a new machine. */
   async #failed(what: string, error: unknown): Promise<void> {
-    const state = await this.#qemu?.ask('dmesg | tail -n 15; lvm pvs; dmsetup table; ps | tail -n 20');
+    const state = await this.#qemu?.ask(
+      'dmesg | tail -n 15; lvm pvs; dmsetup table; ps | tail -n 20',
+    );
     this.#say(`${what}: FAILED\n${String(error)}\n${this.#bench?.log()}\n${state?.out}`);
     await this.stop();
   }
@@ -108,7 +113,9 @@ function rowOf(name: string, passed: number, told: readonly Told[]): Row {
     name,
     passed,
     seenToGrownMs: most(({ seenToGrownMs }) => seenToGrownMs),
+    seenToGrownCpuMs: most(({ seenToGrownCpuMs }) => seenToGrownCpuMs),
     resumedMs: most(({ resumedMs }) => resumedMs),
+    resumedCpuMs: most(({ resumedCpuMs }) => resumedCpuMs),
     heldMs: most(({ heldMs }) => heldMs),
     notes: [...new Set(told.flatMap(({ note }) => note || []))].join(', '),
   };

@@ -11,8 +11,8 @@ import { Daemon } from '../../daemon.ts';
 import type { DiskEvent } from '../../rules/events.ts';
 import type { BlockResult, Machine, Slow } from '../../machine.ts';
 import { dice, type Dice } from './dice.ts';
-import { noFaults, PlayedEc2, type Ec2Faults } from './played-ec2.ts';
-import { PlayedHost, type Writer } from './played-host.ts';
+import { noFaults, PlayedEc2, type Ec2Faults, type PlayedVolume } from './played-ec2.ts';
+import { PlayedHost, type HostOptions, type Writer } from './played-host.ts';
 
 export interface Crash {
   /** Which thing that the daemon does. */
@@ -48,10 +48,13 @@ export interface Told {
 export type Broken = (machine: Machine) => Machine;
 
 const INSTANCE = 'i-0a';
+const NEXT_INSTANCE = 'i-0b';
 const ZONE = 'eu-west-1a';
 const CALM_MS = 1_800_000;
 const QUIET_MS = 300_000;
 const MOST_CALLS = 6;
+/** A request that was under way when its daemon ended still has its effect. */
+const REQUEST_MS = 2_000;
 
 class Crashed extends Error {}
 
@@ -66,12 +69,17 @@ class Play {
   readonly violations: string[] = [];
   readonly events: DiskEvent[] = [];
   readonly ec2: PlayedEc2;
-  readonly host: PlayedHost;
+  host: PlayedHost;
   readonly policy: Policy;
+  /** That daemon has vanished: its volume is left to the next host. */
+  readonly young: PlayedVolume;
   nowMs = 0;
   deeds = 0;
   crashed = 0;
   generation = 0;
+  instanceId = INSTANCE;
+  /** When a journal was lost: what it named is known to EC2 alone. */
+  lostAtMs: number | undefined;
   mayCrash = true;
   /** When the brake had been held for as long as it may be. */
   spentAtMs: number | undefined;
@@ -86,22 +94,10 @@ class Play {
     this.ec2 = new PlayedEc2(now, this.dice, { ...noFaults, ...story.faults }, (sentence) =>
       this.violations.push(sentence),
     );
-    this.host = new PlayedHost(
-      {
-        instanceId: INSTANCE,
-        firstGiB: story.firstGiB,
-        hasCgroup: story.hasCgroup,
-        writers: story.writers,
-        commandsFail: story.commandsFail,
-        hasForeignDisk: story.hasForeignDisk,
-      },
-      this.ec2,
-      this.dice,
-      now,
-    );
+    this.host = this.#newHost({});
     this.ec2.isInUse = (volumeId) => this.host.isInUse(volumeId);
     this.policy = policyOf(story);
-    this.#addOthers();
+    this.young = this.#addOthers();
   }
 
   async tell(): Promise<Told> {
@@ -118,21 +114,33 @@ class Play {
         `${this.ec2.asked.length - before} requests while idle: ${this.ec2.asked.at(-1)?.action}`,
       );
     this.#checkVolumes();
-    await this.#end();
     this.#checkCalls();
     this.#checkRoom();
+    const { frozenMs } = this.host;
+    await this.#end();
     return {
       violations: this.violations,
       events: this.events,
       growths: this.events.filter(({ event }) => event === 'disk-grown').length,
       crashed: this.crashed,
       requests: this.ec2.asked.length,
-      frozenMs: this.host.frozenMs,
+      frozenMs,
     };
   }
 
-  /** Volumes that a careless daemon would take. */
-  #addOthers(): void {
+  #newHost(more: Partial<HostOptions>): PlayedHost {
+    const { firstGiB, hasCgroup, writers, commandsFail, hasForeignDisk } = this.story;
+    const options = { firstGiB, hasCgroup, writers, commandsFail, hasForeignDisk, ...more };
+    return new PlayedHost(
+      { instanceId: this.instanceId, ...options },
+      this.ec2,
+      this.dice,
+      () => this.nowMs,
+    );
+  }
+
+  /** Volumes that a careless daemon would take. Returns the one of a daemon that has just made it. */
+  #addOthers(): PlayedVolume {
     const hour = 3_600_000;
     this.ec2.addForeign({ createdMs: -5 * hour, zone: ZONE, tags: { Name: 'lab data' } });
     this.ec2.addForeign({ createdMs: -5 * hour, zone: ZONE, tags: { [STACK_TAG]: 'another' } });
@@ -141,8 +149,7 @@ class Play {
       zone: 'eu-west-1b',
       tags: { [STACK_TAG]: 'batchwell' },
     });
-    // Of a daemon that has just made it.
-    this.ec2.addForeign({ createdMs: 0, zone: ZONE, tags: { [STACK_TAG]: 'batchwell' } });
+    return this.ec2.addForeign({ createdMs: 0, zone: ZONE, tags: { [STACK_TAG]: 'batchwell' } });
   }
 
   /** Daemons, one after the other, until this time. */
@@ -162,7 +169,10 @@ class Play {
     this.crashed += 1;
     this.generation += 1;
     this.#daemon = undefined;
-    if (crash?.losesJournal) this.host.savedJournal = null;
+    if (crash?.losesJournal) {
+      this.host.savedJournal = null;
+      this.lostAtMs = this.nowMs;
+    }
     if (crash?.by !== 'power') return this.#pass(this.nowMs + 1_500);
     this.host.boot();
     this.host.isDown = true;
@@ -180,7 +190,7 @@ class Play {
 
   #start(): Daemon {
     const machine = this.broken(this.#machine(this.generation));
-    const journal = this.host.savedJournal ?? emptyJournal(INSTANCE);
+    const journal = this.host.savedJournal ?? emptyJournal(this.instanceId);
     const { nowMs } = this;
     return new Daemon(machine, this.policy, journal, { nowMs, sweepWithinMs: 60_000 });
   }
@@ -225,7 +235,7 @@ class Play {
   #machine(generation: number): Machine {
     const { host, policy } = this;
     return {
-      instanceId: INSTANCE,
+      instanceId: this.instanceId,
       zone: ZONE,
       glance: (withDevices) => host.glance(withDevices),
       save: (journal) =>
@@ -257,11 +267,12 @@ class Play {
   #ask(action: Ec2Action, growth: Growth | null, policy: Policy): Slow<Ec2Outcome> {
     let outcome: Ec2Outcome | undefined;
     const owner = {
-      instanceId: INSTANCE,
+      instanceId: this.instanceId,
       zone: ZONE,
       policy,
       tagsFor: (token: string) =>
-        tagsOf({ stack: policy.stack, instanceId: INSTANCE, token }, { Project: 'a, "b" ü' }).tags,
+        tagsOf({ stack: policy.stack, instanceId: this.instanceId, token }, { Project: 'a, "b" ü' })
+          .tags,
     };
     const send = async (): Promise<void> => {
       await this.#after(this.dice.between(50, 800));
@@ -279,6 +290,7 @@ class Play {
     for (const volume of this.ec2.volumes.values()) {
       if (volume.isForeign || volume.isDeleted) continue;
       const { volumeId, attachment } = volume;
+      if (!this.host.isInUse(volumeId) && this.#isForNextHost(volume)) continue;
       if (!this.host.isInUse(volumeId))
         this.violations.push(`${volumeId} is ${this.ec2.stateOf(volume)}, and nobody uses it`);
       else if (attachment?.isProtected !== true)
@@ -289,13 +301,29 @@ class Play {
       this.violations.push('A volume was added, and the file system does not use it.');
   }
 
-  /** The instance ends; an hour later another one starts. */
+  /** The journal was lost, and what EC2 said to the daemon after it was wrong: the next host deletes it. */
+  #isForNextHost({ createdMs, attachment }: PlayedVolume): boolean {
+    return (
+      attachment === null &&
+      (this.story.faults.badDescribes ?? 0) > 0 &&
+      this.lostAtMs !== undefined &&
+      createdMs < this.lostAtMs + REQUEST_MS
+    );
+  }
+
+  /** The instance ends; more than an hour later another one starts, and deletes what is left. */
   async #end(): Promise<void> {
     this.ec2.terminate(INSTANCE);
     this.nowMs += 2 * 3_600_000;
+    this.young.isForeign = false;
+    this.generation += 1;
+    this.#daemon = undefined;
+    this.instanceId = NEXT_INSTANCE;
+    this.host = this.#newHost({ writers: [], commandsFail: 0 });
+    await this.#live(this.nowMs + QUIET_MS);
     for (const volume of this.ec2.volumes.values())
       if (!volume.isForeign && !volume.isDeleted)
-        this.violations.push(`${volume.volumeId} outlives its host`);
+        this.violations.push(`${volume.volumeId} outlives its host and the next one`);
   }
 
   #checkCalls(): void {
