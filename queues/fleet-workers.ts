@@ -74,8 +74,6 @@ const isState = (value: unknown): value is WorkerStanding['state'] =>
 function readStanding(json: string): Omit<WorkerStanding, 'id'> {
   const said = fieldsIn(json);
   const text = (name: string): string => (typeof said[name] === 'string' ? said[name] : '?');
-  const count = (value: unknown): number =>
-    typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
   const shares: unknown[] = Array.isArray(said['stages']) ? said['stages'] : [];
   return {
     host: text('host'),
@@ -90,6 +88,9 @@ function readStanding(json: string): Omit<WorkerStanding, 'id'> {
     }),
   };
 }
+
+const count = (value: unknown): number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
 
 const asFields = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? { ...value } : {};

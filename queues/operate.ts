@@ -1,20 +1,7 @@
-/** What an operator does with queues: pause a stage, and retry messages that were laid aside. */
+/** Messages that were laid aside, and their retry by an operator. */
 import type { Job, Queue } from 'bullmq';
 import { stages, type Stage } from '../core/places.ts';
 import type { Queues } from './queues.ts';
-
-/** No worker of the fleet takes a message of a paused stage. Messages that are being worked on end. */
-export async function setPaused(queues: Queues, stage: Stage, paused: boolean): Promise<void> {
-  const queue = queues.byStage[stage];
-  await (paused ? queue.pause() : queue.resume());
-}
-
-export async function pausedStages(queues: Pick<Queues, 'byStage'>): Promise<Set<Stage>> {
-  const found = await Promise.all(
-    stages.map(async (stage) => ((await queues.byStage[stage].isPaused()) ? [stage] : [])),
-  );
-  return new Set(found.flat());
-}
 
 /** A message that failed too many times, and that no worker takes any more. */
 export interface LaidAside {

@@ -15,7 +15,7 @@ export const SECRET = Buffer.alloc(32, 5);
 export const RECORDED = { secret: SECRET, index: 7, attempt: 2 };
 export const STARTED_MS = 1_795_954_775_126;
 
-export const NUDGES: readonly Nudge[] = [
+const NUDGES: readonly Nudge[] = [
   { stage: 'cache-check', message: { tasks: [1, 2, 9_007_199_254_740_991] } },
   { stage: 'stage-script', message: { tasks: [3] } },
   { stage: 'submit', message: { shape: '00112233445566778899aabbccddeeff' } },
@@ -29,7 +29,7 @@ const file = {
   output: 0,
   path: '',
   sizeBytes: 123,
-  crc64nvme: 'AAAAAAAAAAE=',
+  crc64nvme: 'AAAAAAAAAAA=',
   etag: '0123456789abcdef0123456789abcdef',
 };
 const common = { startedMs: STARTED_MS, endedMs: STARTED_MS + 3000, missingOutputs: [] };
@@ -84,7 +84,7 @@ export const LEASE = {
   holder: 'a holder',
 };
 
-export const WORKER: Omit<WorkerStanding, 'id'> = {
+const WORKER: Omit<WorkerStanding, 'id'> = {
   host: 'host-1',
   pid: 42,
   version: '0.1.0',

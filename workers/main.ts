@@ -17,6 +17,7 @@ import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
 import { startScalingSignal } from './upkeep/scaling-signal.ts';
 import { startRetention } from './upkeep/retention/retention.ts';
+import { watchPauses } from './upkeep/pauses.ts';
 import { startPresence } from './upkeep/presence.ts';
 import { startSweeper } from './upkeep/sweeper.ts';
 import { startWebhooks } from './upkeep/webhooks/loops.ts';
@@ -80,6 +81,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startRetention(runtime),
       startFleetCount(runtime),
       startPresence(runtime, running),
+      watchPauses(runtime),
       startScalingSignal(
         runtime,
         options.writeSignal ?? ((text) => void process.stdout.write(text)),

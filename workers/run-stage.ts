@@ -41,8 +41,11 @@ export function runStage<S extends Stage>(
   stage: S,
   concurrency = pipeline[stage].concurrency,
 ): RunningStage {
-  runtime.metrics.stageConcurrency.set({ stage }, concurrency);
-  runtime.metrics.stageWorkers.set({ stage }, 1);
+  const takeMessages = (takes: boolean): void => {
+    runtime.metrics.stageConcurrency.set({ stage }, takes ? concurrency : 0);
+    runtime.metrics.stageWorkers.set({ stage }, Number(takes));
+  };
+  takeMessages(true);
   const connection = connectRedis(runtime.config.redisUrl, runtime.config.redisPrefix);
   const log = runtime.log.child({ stage });
   const worker = new Worker<unknown>(
@@ -71,10 +74,16 @@ export function runStage<S extends Stage>(
   return {
     stage,
     concurrency,
-    pause: () => worker.pause(),
-    resume: () => worker.resume(),
+    async pause() {
+      takeMessages(false);
+      await worker.pause();
+    },
+    resume() {
+      worker.resume();
+      takeMessages(true);
+    },
     async close() {
-      runtime.metrics.stageWorkers.set({ stage }, 0);
+      takeMessages(false);
       await closeInTime(worker.close(), () => connection.status === 'ready' && canProceed(runtime));
       connection.disconnect();
     },

@@ -5,7 +5,8 @@ import { stages, type Stage } from '../../core/places.ts';
 import { readTaskIds } from '../../db/task-views.ts';
 import { requireRedis } from '../../queues/connect.ts';
 import { listWorkers, setDrained, type SeenWorker } from '../../queues/fleet-workers.ts';
-import { listLaidAside, retryLaidAside, setPaused, type LaidAside } from '../../queues/operate.ts';
+import { listLaidAside, retryLaidAside, type LaidAside } from '../../queues/operate.ts';
+import { setPaused } from '../../queues/pauses.ts';
 import type { ApiContext } from '../context.ts';
 import type { Api } from '../dependencies.ts';
 import { messageOf } from '../error-message.ts';
@@ -53,7 +54,7 @@ function pauseRoutes(api: Api, { queues, log }: ApiContext): void {
     api.post(path, { config: ADMIN, schema }, async (request, reply) => {
       const { stage } = request.params;
       const by = request.caller.access.owner;
-      await setPaused(queues, stage, paused);
+      await setPaused(queues, stage, paused, { by });
       if (paused) log.warn({ event: 'stage-paused', stage, by }, 'stage-paused');
       else log.info({ event: 'stage-resumed', stage, by }, 'stage-resumed');
       return reply.send({});

@@ -17,7 +17,7 @@ import { readRecentEnds } from '../../db/task-summaries.ts';
 import { requireRedis } from '../../queues/connect.ts';
 import { listWorkers, SILENT_MS, type SeenWorker } from '../../queues/fleet-workers.ts';
 import { readJobCounts } from '../../queues/job-counts.ts';
-import { pausedStages } from '../../queues/operate.ts';
+import { pausedStages } from '../../queues/pauses.ts';
 import { messageOf } from '../error-message.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 

@@ -106,8 +106,12 @@ export function decodeResultKey(secret: Buffer, keyTail: string): SeenResult | u
   if (bytes.length <= PROOF_BYTES) return undefined;
   const packed = bytes.subarray(0, -PROOF_BYTES);
   if (!isProof(bytes.subarray(-PROOF_BYTES), keyProof(recorded, packed))) return undefined;
+  const read = readProven(packed);
+  return read && { index, attempt, endedMs, ...read };
+}
+
+function readProven(packed: Buffer): Pick<SeenResult, 'record' | 'isNewer'> | undefined {
   const record = unpackRecord(packed);
-  if (!record)
-    return isOfNewerStager(packed) ? { index, attempt, endedMs, isNewer: true } : undefined;
-  return implausibleField(record) === undefined ? { index, attempt, endedMs, record } : undefined;
+  if (!record) return isOfNewerStager(packed) ? { isNewer: true } : undefined;
+  return implausibleField(record) === undefined ? { record } : undefined;
 }

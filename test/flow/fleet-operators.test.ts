@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readConfig } from '../../config.ts';
 import { listWorkers, setDrained } from '../../queues/fleet-workers.ts';
-import { setPaused } from '../../queues/operate.ts';
+import { pausedStages, readPauses, setPaused } from '../../queues/pauses.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;
@@ -34,6 +34,34 @@ test('a paused stage keeps its tasks, the sweeper adds no messages, and all end 
   expect((await world.ended(ids)).map(({ place }) => place)).toEqual(['done', 'done']);
 });
 
+test('a pause is in the metrics, and comes back when Redis loses its data; a resumed stage does not pause again', async () => {
+  const workers = await world.startWorkers();
+  const metric = async (name: string): Promise<string> => {
+    const text = await (await fetch(workers.metricsUrl)).text();
+    return text.split('\n').find((line) => line.startsWith(name)) ?? '';
+  };
+  const series = 'batchwell_stage_paused{stage="submit"}';
+  const shows = (value: number) =>
+    world.until(`${series} ${value}`, async () => (await metric(series)) === `${series} ${value}`);
+  await shows(0);
+  await setPaused(world.queues, 'submit', true, { by: 'ann' });
+  await shows(1);
+
+  await world.queues.redis.flushdb();
+  await world.until('the pause to be restored', () => logged('pause-restored') === 1);
+  expect(await pausedStages(world.queues)).toEqual(new Set(['submit']));
+  expect(await readPauses(world.queues)).toEqual([
+    { stage: 'submit', by: 'ann', sinceMs: expect.any(Number) },
+  ]);
+
+  await setPaused(world.queues, 'submit', false);
+  await shows(0);
+  await world.queues.redis.flushdb();
+  const ids = await world.accept([newTask('after')]);
+  await world.ended(ids);
+  expect(logged('pause-restored')).toBe(1);
+});
+
 test('a drained worker finishes what it has and takes nothing new, until it is resumed or another one works', async () => {
   const { promise: go, resolve: open } = Promise.withResolvers<void>();
   world.behave(() => ({ until: go }));
@@ -49,6 +77,14 @@ test('a drained worker finishes what it has and takes nothing new, until it is r
 
   await setDrained(world.queues.redis, prefix(), { id, drained: true });
   await is('drained');
+  const ofFinalize = async (): Promise<string[]> =>
+    (await (await fetch(first.metricsUrl)).text())
+      .split('\n')
+      .filter((line) => /^batchwell_stage_(workers|concurrency).*"finalize"/.test(line));
+  expect(await ofFinalize()).toEqual([
+    'batchwell_stage_concurrency{stage="finalize"} 0',
+    'batchwell_stage_workers{stage="finalize"} 0',
+  ]);
   const late = await world.accept([newTask('late')]);
   open();
   const sweeps = logged('swept');
@@ -60,6 +96,10 @@ test('a drained worker finishes what it has and takes nothing new, until it is r
 
   await setDrained(world.queues.redis, prefix(), { id, drained: false });
   await is('working');
+  expect(await ofFinalize()).toEqual([
+    'batchwell_stage_concurrency{stage="finalize"} 4',
+    'batchwell_stage_workers{stage="finalize"} 1',
+  ]);
   const ended = await world.ended([...early, ...late]);
   expect(ended.map(({ place }) => place)).toEqual(['done', 'done']);
   expect([logged('worker-drained'), logged('worker-resumed')]).toEqual([1, 1]);

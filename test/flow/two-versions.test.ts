@@ -15,7 +15,8 @@ import { proofOf, SECRET_VARIABLE } from '../../core/submission/proof.ts';
 import { readConfig } from '../../config.ts';
 import { connectRedis } from '../../queues/connect.ts';
 import { listWorkers } from '../../queues/fleet-workers.ts';
-import { listLaidAside, setPaused } from '../../queues/operate.ts';
+import { listLaidAside } from '../../queues/operate.ts';
+import { setPaused } from '../../queues/pauses.ts';
 import { dumpRows } from '../../scripts/dump-rows.ts';
 import { MEASURED } from '../forms.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -31,7 +32,7 @@ const logged = (event: string) => world.lines.filter(({ msg }) => msg === event)
 const isStage = (name: string): name is Stage => stages.some((stage) => stage === name);
 
 const FOLDER = new URL('../fixtures/versions/', import.meta.url);
-const versions = readdirSync(FOLDER).flatMap((name) => /^(.+)\.sql$/.exec(name)?.[1] ?? []);
+const versions = readdirSync(FOLDER);
 const TABLES = ['templates', 'scatters', 'tasks', 'task_tags', 'job_definitions', 'shapes'];
 
 interface WaitingMessage {
@@ -72,10 +73,11 @@ test.runIf(isRecording)('what this version leaves in flight is recorded', async 
   for (const stage of stages)
     for (const job of await world.queues.byStage[stage].getJobs())
       messages.push({ stage, data: job.data as unknown });
-  const file = (ending: string) => new URL(`${packageJson.version}${ending}`, FOLDER);
+  expect(new Set(messages.map(({ stage }) => stage)).size).toBe(3);
+  const file = (name: string) => new URL(`${packageJson.version}/${name}`, FOLDER);
   const url = world.environment['DATABASE_URL'] ?? '';
-  writeFileSync(file('.sql'), await dumpRows(url, [], TABLES));
-  writeFileSync(file('.messages.json'), `${JSON.stringify(messages, null, 2)}\n`);
+  writeFileSync(file('rows.sql'), await dumpRows(url, [], TABLES));
+  writeFileSync(file('messages.json'), `${JSON.stringify(messages, null, 2)}\n`);
   await world.queues.redis.flushdb();
 });
 
@@ -83,11 +85,11 @@ test.runIf(!isRecording).for(versions)(
   'tasks that version %s left at each place go on by its own messages, and all end well',
   async (version) => {
     for (const table of TABLES) await world.rows(`DELETE FROM ${table}`);
-    const sql = readFileSync(new URL(`${version}.sql`, FOLDER), 'utf8');
+    const sql = readFileSync(new URL(`${version}/rows.sql`, FOLDER), 'utf8');
     for (const statement of sql.split(/;\n/).filter(Boolean)) await world.rows(statement);
     await world.rows('UPDATE tasks SET due_ms = ?', [Date.now() + 60_000]);
     const messages = JSON.parse(
-      readFileSync(new URL(`${version}.messages.json`, FOLDER), 'utf8'),
+      readFileSync(new URL(`${version}/messages.json`, FOLDER), 'utf8'),
     ) as WaitingMessage[];
     const rows = await world.rows('SELECT id, place FROM tasks');
     expect(new Set(rows.map(({ place }) => place as string))).toEqual(

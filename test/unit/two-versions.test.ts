@@ -32,8 +32,8 @@ import {
 } from '../forms.ts';
 
 const FOLDER = new URL('../fixtures/versions/', import.meta.url);
-const fileOf = (version: string): URL => new URL(`${version}.json`, FOLDER);
-const versions = readdirSync(FOLDER).flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
+const fileOf = (version: string): URL => new URL(`${version}/forms.json`, FOLDER);
+const versions = readdirSync(FOLDER);
 const formsOf = (version: string): WrittenForms =>
   JSON.parse(readFileSync(fileOf(version), 'utf8')) as WrittenForms;
 
@@ -41,7 +41,7 @@ const isStage = (name: string): name is Stage => stages.some((stage) => stage ==
 const read = (stage: string, data: unknown) =>
   isStage(stage) ? readMessage(stage, data) : undefined;
 
-test('what this version writes is recorded, so a change of a form is seen (vitest -u records a new version)', async () => {
+test('what this version writes is recorded, so a change of a form is seen (vitest --update records a new version)', async () => {
   await expect(`${JSON.stringify(writeForms(), null, 2)}\n`).toMatchFileSnapshot(
     fileOf(packageJson.version).pathname,
   );
@@ -150,7 +150,7 @@ describe('what a later version may write', () => {
     const head = headOfKey(RECORDED, STARTED_MS);
     const proof = hintProof(RECORDED, 'progress', head).toString('base64url');
     expect(isUnknownHint(SECRET, `${head}progress.${proof}`)).toBe(true);
-    expect(isUnknownHint(SECRET, `${head}progres.${proof}`)).toBe(false);
+    expect(isUnknownHint(SECRET, `${head}other.${proof}`)).toBe(false);
     expect(isUnknownHint(Buffer.alloc(32, 9), `${head}progress.${proof}`)).toBe(false);
     for (const tail of ['', 'x', `${head}progress`, writeForms().startKey])
       expect(isUnknownHint(SECRET, tail)).toBe(false);

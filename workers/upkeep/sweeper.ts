@@ -16,7 +16,7 @@ import {
   type DueSubmission,
   type DueTask,
 } from '../../db/sweep.ts';
-import { pausedStages } from '../../queues/operate.ts';
+import { pausedStages } from '../../queues/pauses.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import type { Runtime } from '../runtime.ts';
 import { endAbandonedUploads } from './abandoned-uploads.ts';

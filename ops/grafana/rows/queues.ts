@@ -38,6 +38,36 @@ export const queues: Row = {
       ],
     },
     {
+      title: 'Paused stages',
+      unit: 'short',
+      width: 6,
+      thresholds: { yellow: 1 },
+      description:
+        '1 while an operator has paused a stage: its tasks wait. Resume it with `batchwell resume ' +
+        'STAGE` or on the page. See BatchwellStagePaused in the runbook.',
+      queries: [
+        {
+          expression: `max by (stage) (batchwell_stage_paused${ofStage})`,
+          legend: '{{stage}}',
+        },
+      ],
+    },
+    {
+      title: 'Left to a newer version',
+      unit: 'short',
+      draw: 'bars',
+      width: 6,
+      description:
+        'Messages and result records that only a newer version of Batchwell can read. Normal for ' +
+        'minutes of an upgrade. Else see BatchwellNewerForms in the runbook.',
+      queries: [
+        {
+          expression: `sum by (of) (${counts('batchwell_newer_forms_total')})`,
+          legend: '{{of}}',
+        },
+      ],
+    },
+    {
       title: 'Wait in the queue',
       unit: 's',
       width: 12,
