@@ -34,6 +34,8 @@ export async function soak(options: BenchOptions): Promise<Rows> {
         ...options.world,
         workers: options.workers,
         seed: options.seed,
+        // Full within the first third of the hour: what grows later is a leak.
+        databaseMib: 128,
         aws: { runMs: [2000, 10_000], ...options.world.aws },
         env: {
           BATCHWELL_WEBHOOK_ORIGINS: receiver.origin,
