@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { problemAt } from '../../core/problems.ts';
 import { failureKey } from '../../core/retry/group-failures.ts';
+import { readAttempts } from '../../db/attempt-views.ts';
 import { readFailedOf, type FailedRow } from '../../db/task-summaries.ts';
 import { createTemplateCache } from '../../db/templates.ts';
 import type { ApiContext } from '../context.ts';
@@ -79,6 +80,10 @@ function readGroups(body: unknown): string[] | undefined | 'malformed' {
   return isList ? groups : 'malformed';
 }
 
+const STILL_ENDING =
+  'The task is cancelled, but its job has not ended in AWS Batch yet, and could overwrite the ' +
+  'outputs of a retry. Try again in a minute.';
+
 function taskRoute(api: Api, context: ApiContext, templates: Templates): void {
   const schema = {
     tags: ['Tasks'],
@@ -95,6 +100,9 @@ function taskRoute(api: Api, context: ApiContext, templates: Templates): void {
       return reply
         .code(409)
         .send(failure(409, 'The task has not failed, so it is not retried. Submit it again.'));
+    const [latest] = await readAttempts(context.database.pool, [standing.id]);
+    if (latest && latest.outcome === undefined)
+      return reply.code(409).send(failure(409, STILL_ENDING));
     const key = readRequestKey(request, { retry: request.params.id });
     if (key && 'problems' in key) return reply.code(400).send(refusal(key.problems));
     const answer = await retryAlone(context, { templates, access, key, ids: [standing.id] });

@@ -5,6 +5,7 @@
 import type { Missing } from '../../../core/submission/forgotten-job.ts';
 import { noStartLooks, type StartLooks } from '../../../core/submission/start-looks.ts';
 import { newStats, type SubmissionStats } from '../../../core/submission/submission-stats.ts';
+import type { SeenStart } from '../../../core/result/start-key.ts';
 import type { Runtime } from '../../runtime.ts';
 
 /** Of one running submission. */
@@ -21,6 +22,10 @@ export interface Progress {
   readonly over: Set<number>;
   /** Starts that were listed and not written yet: when, by array index. */
   readonly starts: Map<number, number>;
+  /** Batch's attempt of the latest start in S3, by array index. */
+  readonly startedAs: Map<number, number>;
+  /** Of those whose host was lost, Batch's attempt that was lost, by array index. */
+  readonly lostAs: Map<number, number>;
   startLooks: StartLooks;
   /** Whether its job was RUNNING at the look before. */
   wasRunning: boolean;
@@ -54,11 +59,36 @@ export const newProgress = (): Progress => ({
   running: new Set(),
   over: new Set(),
   starts: new Map(),
+  startedAs: new Map(),
+  lostAs: new Map(),
   startLooks: noStartLooks,
   wasRunning: false,
   stats: newStats(),
   endedNow: 0,
 });
+
+/** A start in S3. That of a host which was lost stays there, and is listed again. */
+export function noteStart(
+  { over, running, starts, startedAs, lostAs }: Progress,
+  { index, attempt, startedMs }: SeenStart,
+): void {
+  if (over.has(index) || attempt <= (lostAs.get(index) ?? 0)) return;
+  const isLatest = attempt > (startedAs.get(index) ?? 0);
+  if (isLatest) startedAs.set(index, attempt);
+  if (!running.has(index) && (isLatest || !starts.has(index))) starts.set(index, startedMs);
+}
+
+/** Batch does not run these any more, and has not started them again. */
+export function noteLost(
+  { running, starts, startedAs, lostAs }: Progress,
+  indexes: readonly number[],
+): void {
+  for (const index of indexes) {
+    running.delete(index);
+    starts.delete(index);
+    lostAs.set(index, startedAs.get(index) ?? 0);
+  }
+}
 
 /** The memory of a queue; submissions that are no longer among `running` are forgotten. */
 export function recallQueue(

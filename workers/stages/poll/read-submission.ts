@@ -21,7 +21,7 @@ import { writeAttempts } from './write-attempts.ts';
 import { countEnds } from './count-ends.ts';
 import { endCancelledJobs } from './end-cancelled.ts';
 import { rewriteScripts } from '../stage-script/rewrite-scripts.ts';
-import type { Progress } from './queue-memory.ts';
+import { noteStart, type Progress } from './queue-memory.ts';
 import { readEndedChildren, readFailedChildren } from './read-jobs.ts';
 import { readResultRecords } from './read-results.ts';
 
@@ -76,13 +76,13 @@ async function applyRecords(
   look: SubmissionLook,
 ): Promise<{ ended: number; next: Nudge[] }> {
   const { progress, onPage } = look;
-  const { known, listFromMs: fromMs, over, running, starts } = progress;
+  const { known, listFromMs: fromMs } = progress;
   const applied = { ended: 0, next: [] as Nudge[] };
   const records = new Map<number, SeenResult>();
   const seenMs: number[] = [];
-  const onStart = ({ index, startedMs }: SeenStart): void => {
-    seenMs.push(startedMs);
-    if (!over.has(index) && !running.has(index)) starts.set(index, startedMs);
+  const onStart = (start: SeenStart): void => {
+    seenMs.push(start.startedMs);
+    noteStart(progress, start);
   };
   const applyRead = async (): Promise<void> => {
     runtime.passCrashPoint('poll.results-read');

@@ -11,7 +11,7 @@ import {
 } from '../../../db/starts.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { Progress } from './queue-memory.ts';
+import { noteLost, type Progress } from './queue-memory.ts';
 import { readRunningChildren } from './read-jobs.ts';
 
 interface Seen {
@@ -116,7 +116,7 @@ export const askForChildren = (runtime: Runtime, seen: Seen, nowMs: number): Pro
       if (!progress.over.has(index) && !progress.running.has(index))
         progress.starts.set(index, startedMs ?? nowMs);
     const gone = [...progress.running].filter((index) => !children.has(index));
-    for (const index of gone) progress.running.delete(index);
+    noteLost(progress, gone);
     await takeBackStarts(runtime.database, submission.id, gone);
     await writeStarts(runtime, seen, nowMs);
   });
