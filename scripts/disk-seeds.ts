@@ -27,10 +27,10 @@ const running = new Set<ChildProcess>();
 const failed: number[] = [];
 const held: number[] = [];
 let next = 0;
-let isInterrupted = false;
+const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
-    isInterrupted = true;
+    stopping.abort();
     for (const child of running) child.kill('SIGTERM');
   });
 
@@ -51,7 +51,7 @@ async function playPart(seed: number): Promise<void> {
   running.add(child);
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
   running.delete(child);
-  if (isInterrupted) return;
+  if (stopping.signal.aborted) return;
   if (code === 0) held.push(seed);
   else {
     failed.push(seed);
@@ -61,13 +61,13 @@ async function playPart(seed: number): Promise<void> {
 }
 
 async function lane(): Promise<void> {
-  while (next < parts && !isInterrupted) {
+  while (next < parts && !stopping.signal.aborted) {
     next += 1;
     await playPart(from + next - 1);
   }
 }
 
 await Promise.all(Array.from({ length: Number(values.lanes) }, lane));
-console.log(isInterrupted ? `Interrupted: ${said()}.` : `${said()}.`);
+console.log(stopping.signal.aborted ? `Interrupted: ${said()}.` : `${said()}.`);
 if (failed.length > 0) console.log(`Seeds of the parts that failed: ${failed.join(', ')}.`);
-process.exitCode = failed.length > 0 || isInterrupted ? 1 : 0;
+process.exitCode = failed.length > 0 || stopping.signal.aborted ? 1 : 0;

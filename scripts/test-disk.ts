@@ -51,33 +51,40 @@ const lanes = Array.from({ length: Math.min(Number(values.lanes), queue.length) 
   mkdirSync(own);
   return new Lane(files, own, say);
 });
+const inSeconds = (ms: number): string => (ms > 0 ? `${(ms / 1000).toFixed(1)} s` : '');
+const shown = (ms: number, cpuMs = 0): string =>
+  inSeconds(ms) + (cpuMs > 0 ? ` (${inSeconds(cpuMs)})` : '');
+
+/** Of the classes that have ended: a run that is interrupted leaves them behind. */
+function writeTable(): string {
+  const boots = lanes.reduce((sum, lane) => sum + lane.boots, 0);
+  const lines = rows
+    .toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
+    .map(
+      ({ name, passed, notes, ...times }) =>
+        `| ${name} | ${passed} of ${seeds.length} | ${shown(times.seenToGrownMs, times.seenToGrownCpuMs)} | ${shown(times.resumedMs, times.resumedCpuMs)} | ${shown(times.heldMs)} | ${notes} |`,
+    );
+  const table = `| class | passed | seen to grown | resumed | tasks held | |
+|---|---|---|---|---|---|
+${lines.join('\n')}
+
+${Math.ceil(seconds() / 60)} minutes, ${boots} boots, ${lanes.length} machines side by side. Times are the longest of a class; in
+parentheses, the CPU of the machine in such a time.
+`;
+  writeFileSync(join(folder, 'table.md'), table);
+  return table;
+}
+
 async function work(lane: Lane): Promise<void> {
   try {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       rows.push(await lane.play(next, seeds));
+      writeTable();
+    }
   } finally {
     await lane.stop();
   }
 }
 await Promise.all(lanes.map(work));
-
-const boots = lanes.reduce((sum, lane) => sum + lane.boots, 0);
-const inSeconds = (ms: number): string => (ms > 0 ? `${(ms / 1000).toFixed(1)} s` : '');
-const shown = (ms: number, cpuMs = 0): string =>
-  inSeconds(ms) + (cpuMs > 0 ? ` (${inSeconds(cpuMs)})` : '');
-const lines = rows
-  .toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
-  .map(
-    ({ name, passed, notes, ...times }) =>
-      `| ${name} | ${passed} of ${seeds.length} | ${shown(times.seenToGrownMs, times.seenToGrownCpuMs)} | ${shown(times.resumedMs, times.resumedCpuMs)} | ${shown(times.heldMs)} | ${notes} |`,
-  );
-const table = `| class | passed | seen to grown | resumed | tasks held | |
-|---|---|---|---|---|---|
-${lines.join('\n')}
-
-${Math.ceil(seconds() / 60)} minutes, ${boots} boots, ${lanes.length} machines side by side. Times are the longest; in parentheses, the CPU
-of the machine in that time.
-`;
-writeFileSync(join(folder, 'table.md'), table);
-console.log(table);
+console.log(writeTable());
 process.exitCode = rows.some(({ passed }) => passed < seeds.length) ? 1 : 0;

@@ -80,14 +80,14 @@ class Rest {
 }
 
 async function loop(daemon: Daemon, policy: Policy, told: Reporter, rest: Rest): Promise<void> {
-  let isEnding = false;
+  const ending = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => {
-      isEnding = true;
+      ending.abort();
       rest.end();
     });
   const metrics = diskMetrics(policy.stack, daemon.journal.counts);
-  while (!isEnding) {
+  while (!ending.signal.aborted) {
     const waitMs = daemon.look(Date.now());
     if (daemon.facts) {
       const line = metrics.lineOf(daemon.facts.fileSystem, daemon.journal.counts, Date.now());

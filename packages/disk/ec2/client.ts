@@ -1,5 +1,6 @@
 /** EC2 through the SDK. It is loaded at the first request: an idle daemon does without its memory. */
 import type * as Sdk from '@aws-sdk/client-ec2';
+import type * as Used from './sdk.ts';
 import type { SeenVolume } from '../rules/facts.ts';
 import type { Ec2Client, NewVolume, VolumeQuery } from './requests.ts';
 
@@ -8,7 +9,7 @@ const ANSWER_MS = 10_000;
 const MOST_PAGES = 20;
 
 interface Opened {
-  sdk: typeof import('./sdk.ts');
+  sdk: typeof Used;
   client: Sdk.EC2Client;
 }
 

@@ -162,7 +162,7 @@ fallocate -l $(($1 * $2 / 1048576 - ${leftMiB}))M filler${this.sizeGiB}`);
     await this.qemu.must(`(export ${this.#settings(more)}
 code=75
 while [ $code = 75 ]; do sh -c 'echo $$ >${DAEMON_PID}; exec ${DISK} run'; code=$?; done
-echo '{"event":"ended"}') >/dev/ttyS2 2>&1 </dev/null 3>&- &`);
+echo '{"event":"ended"}') >&4 2>&1 </dev/null &`);
   }
 
   async stopDaemon(signal = 'TERM'): Promise<void> {
@@ -174,7 +174,7 @@ echo '{"event":"ended"}') >/dev/ttyS2 2>&1 </dev/null 3>&- &`);
   async startWriter(): Promise<void> {
     await this.qemu.must(`rm -f /tmp/stop
 echo ${Buffer.from(writer()).toString('base64')} | base64 -d >/tmp/writer
-setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 3>&- &`);
+setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 4>&- &`);
   }
 
   /** Resolves with this event, since the daemon was started last. */

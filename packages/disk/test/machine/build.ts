@@ -28,7 +28,16 @@ const PROGRAMS = [
   'mount',
   'cmp',
 ];
-const MODULES = ['nvme', 'xfs', 'dm-mod', 'dm-delay', 'virtio_pci', 'virtio_net', 'crc32c_generic'];
+const MODULES = [
+  'nvme',
+  'xfs',
+  'dm-mod',
+  'dm-delay',
+  'virtio_pci',
+  'virtio_net',
+  'virtio_console',
+  'crc32c_generic',
+];
 const ROOT_BYTES = 1_073_741_824;
 
 export interface MachineFiles {

@@ -68,17 +68,22 @@ echo $$ >/sys/fs/cgroup/ecstasks.slice/cgroup.procs
 cd /var/lib/docker
 for i in $(seq 64); do fallocate -l 36M taken${seed}-$i || echo "taken $i" >>${STATE}/full; sleep 0.6; done
 END
-setsid sh /tmp/taker </dev/null >/dev/null 2>&1 3>&- &`);
+setsid sh /tmp/taker </dev/null >/dev/null 2>&1 4>&- &`);
   await bench.until('All that was asked for', `[ -e /var/lib/docker/taken${seed}-64 ]`, 180_000);
   const tookMs = Date.now() - fromMs;
   await bench.grown();
   const { out } = await bench.qemu.ask("stat -f -c '%b %S' /var/lib/docker");
   const [blocks = 0, bytes = 0] = out.trim().split(' ').map(Number);
   bench.sizeGiB = Math.ceil((blocks * bytes) / 1_073_741_824);
+  const status = await bench.qemu.must(`grep VmHWM /proc/$(cat ${DAEMON_PID})/status`);
+  const mib = Math.round(Number(/\d+/.exec(status)?.[0]) / 1024);
   await bench.stopDaemon();
   const rate = (64 * 36 * 60_000) / 1024 / tookMs;
   await bench.qemu.must('rm -f /var/lib/docker/taken*');
-  return { ...timesOf(bench.events), note: `${rate.toFixed(1)} GiB/min` };
+  return {
+    ...timesOf(bench.events),
+    note: `${rate.toFixed(1)} GiB/min, daemon ${mib} MiB at most`,
+  };
 }
 
 /** A daemon ends at a state, and the next one right before the state after it. */
@@ -191,7 +196,7 @@ async function errs(bench: Bench, seed: number): Promise<Told> {
   await bench.event('disk-grown');
   if (!isDevice) await replaceNewPart(bench, 'error');
   await bench.qemu.must(
-    `cd /var/lib/docker; (for i in $(seq 100); do mkdir -p d$i; head -c 8000000 /dev/zero >d$i/f; sync; done) >/dev/null 2>&1 </dev/null 3>&- &`,
+    `cd /var/lib/docker; (for i in $(seq 100); do mkdir -p d$i; head -c 8000000 /dev/zero >d$i/f; sync; done) >/dev/null 2>&1 </dev/null 4>&- &`,
   );
   const { sentence } = await bench.event('disk-io-error');
   await bench.until('The end of the host', `grep -q batchwell-give-up ${STATE}/systemctl`);

@@ -40,6 +40,8 @@ export interface Qemu {
 
 const PORTS = 24;
 const BOOT_MS = 240_000;
+/** Of a script; the longest ones compare files. */
+const ANSWER_MS = 300_000;
 const SECTORS_PER_MIB = 2_048;
 
 /** What LVM writes at the start of a device is spared; of data, nothing of two MiB is. */
@@ -69,8 +71,12 @@ function argumentsOf({ kernel, initramfs, rootVolume }: MachineFiles, folder: st
     ...words('-device nvme,drive=root,serial=root'),
     ...words('-netdev user,id=net -device virtio-net-pci,netdev=net'),
     ...words(`-serial file:${join(folder, 'console')}`),
-    ...words(`-serial unix:${join(folder, 'port')},server=on,wait=off`),
-    ...words(`-serial unix:${join(folder, 'log')},server=on,wait=off`),
+    // Not a second serial port: on a busy host its input stalled now and then.
+    ...words('-device virtio-serial'),
+    ...['port', 'log'].flatMap((name) => [
+      ...words(`-chardev socket,id=${name},path=${join(folder, name)},server=on,wait=off`),
+      ...words(`-device virtserialport,chardev=${name},name=${name}`),
+    ]),
     ...words('-object throttle-group,id=fast -object throttle-group,id=slow,x-bps-total=4194304'),
     ...words(`-qmp unix:${join(folder, 'qmp')},server=on,wait=off`),
     ...ports,
@@ -214,8 +220,13 @@ function portOf(socket: Socket): { ask: Qemu['ask']; boot(): Promise<void> } {
       const id = `a${(asked += 1)}`;
       const answer = Promise.withResolvers<Ran>();
       answers.set(id, answer.resolve);
+      const late = sleep(ANSWER_MS, undefined, { ref: false }).then(() => {
+        throw new Error(
+          `The machine did not end in ${ANSWER_MS / 1000} s: ${script.slice(0, 200)}`,
+        );
+      });
       socket.write(`${id} ${Buffer.from(script).toString('base64')}\n`);
-      return answer.promise;
+      return Promise.race([answer.promise, late]);
     },
     boot: () => {
       const { promise } = booted;
