@@ -6,6 +6,7 @@ import { callCache } from './call-cache.ts';
 import { followEvents } from './follow-events.ts';
 import { followLog } from './follow-log.ts';
 import { allTasks, pages, readTasks } from './lists.ts';
+import { operating } from './operating.ts';
 import { keyOf, submitLines, submitMany } from './submit-many.ts';
 import type { Client, TaskOf, WaitOptions } from './operations.ts';
 import { mostWaiting, openTransport, type ClientOptions } from './options.ts';
@@ -50,6 +51,7 @@ export function openClient(options: ClientOptions): Client {
     ...callCache(transport),
     ...tokens(transport),
     ...webhooks(transport),
+    ...operating(transport),
   };
 }
 

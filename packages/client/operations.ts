@@ -15,8 +15,11 @@ import type {
   DeliveryReply,
   ExportedEntry,
   FailureList,
+  LaidAsideMessage,
   LogLine,
   MergeMode,
+  Overview,
+  RetryScatterReply,
   ScatterAccepted,
   ScatterCacheExplanation,
   ScatterHead,
@@ -37,6 +40,7 @@ import type {
   WebhookMade,
   WebhookReply,
   WebhookRequest,
+  WorkerStatus,
 } from './types.generated.ts';
 
 /**
@@ -259,6 +263,38 @@ export interface Client {
   validate(task: TesTask, options?: CallOptions): Promise<Validation>;
   /** Reads the TES service info. */
   serviceInfo(options?: CallOptions): Promise<ServiceInfo>;
+  /**
+   * Retries the failed tasks of a scatter as a new scatter: all, or those of some groups of
+   * `failures`. Status 409: no task of it has failed.
+   */
+  retryScatter(
+    id: string,
+    options?: SubmitOptions & { groups?: readonly string[] | undefined },
+  ): Promise<RetryScatterReply>;
+  /** Retries a task that failed or was cancelled, as a new task. Status 409: it did not fail. */
+  retryTask(id: string, options?: SubmitOptions): Promise<{ id: string }>;
+  /** Reads the state of the fleet. */
+  overview(options?: CallOptions): Promise<Overview>;
+  /**
+   * Pauses a stage: no worker takes its messages, and those in progress are finished. Needs the
+   * scope admin, like the next six operations.
+   */
+  pauseStage(stage: string, options?: CallOptions): Promise<void>;
+  /** Resumes a paused stage. */
+  resumeStage(stage: string, options?: CallOptions): Promise<void>;
+  /** Lists the workers of the fleet, oldest first. */
+  listWorkers(options?: CallOptions): Promise<WorkerStatus[]>;
+  /** Drains a worker: it takes no new messages, and finishes those that it has. */
+  drainWorker(id: string, options?: CallOptions): Promise<void>;
+  /** Lets a drained worker take messages again. */
+  resumeWorker(id: string, options?: CallOptions): Promise<void>;
+  /** Lists messages that failed too many times and were laid aside, latest first. */
+  laidAside(options?: CallOptions): Promise<LaidAsideMessage[]>;
+  /** Retries messages of a stage that were laid aside: all, or these. Returns how many. */
+  retryMessages(
+    which: { stage: string; ids?: readonly string[] },
+    options?: CallOptions,
+  ): Promise<number>;
   /**
    * Creates a token. Needs a token of scope admin, like the next two operations. A retry may create
    * a second token, whose secret is lost.
