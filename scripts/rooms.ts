@@ -209,6 +209,7 @@ export const rooms: readonly Room[] = [
       'core',
       'stager',
       'packages/disk',
+      'packages/disk/test',
       'packages/local-aws',
       'cli',
       'aws',
@@ -224,7 +225,8 @@ export const rooms: readonly Room[] = [
       'vitest',
       'yaml',
     ],
-    reason: 'The tests run fleets against the templates, and jobs on hosts that boot.',
+    reason:
+      'The tests run fleets against the templates, and jobs on hosts that boot, whose EC2 the tests of the disk daemon play.',
   },
 ];
 
