@@ -27,6 +27,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // What takes 1 s on a quiet machine took 20 s with three suites at once.
     testTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     // A hook may start a database. On a busy machine the first start takes several seconds.
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
