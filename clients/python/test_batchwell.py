@@ -146,11 +146,11 @@ class Service(unittest.TestCase):
 
     def test_a_scatter_is_submitted_read_followed_cancelled_and_waited_for(self):
         template = {"name": "echo {{word}}", "executors": [{"image": "alpine", "command": ["echo", "{{word}}"]}]}
-        rows = [{"word": word} for word in ("one", "zwölf", "{{three}}")]
+        rows = [{"word": word} for word in ("one", "ünïcode", "{{three}}")]
         made = self.client.submit_scatter(template, rows, name="words", tags={"run": "py"}, ids=True)
         self.assertEqual(made["tasks"], 3)
         names = sorted(task["name"] for task in self.client.scatter_tasks(made["id"], view="BASIC"))
-        self.assertEqual(names, ["echo one", "echo zwölf", "echo {{three}}"])
+        self.assertEqual(names, ["echo one", "echo ünïcode", "echo {{three}}"])
         with self.assertRaises(TimeoutError):
             self.client.wait_scatter(made["id"], timeout=0.3)
 

@@ -1,3 +1,4 @@
+// cspell:ignore PYTHONDONTWRITEBYTECODE
 /** The Python client, by its own tests: against servers that misbehave, and against the API. */
 import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
