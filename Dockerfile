@@ -42,11 +42,12 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD node /app/cli/hea
 ENTRYPOINT ["batchwell"]
 CMD ["--help"]
 
-# S3 and Batch for a laptop without an AWS account. It runs the tasks itself, in a sandbox.
+# S3 and Batch for a laptop without an AWS account. It runs the tasks itself, in a sandbox, for which its container needs
+# the rights that docker-compose.yml gives it. Debian's proot is too old to do without them.
 FROM fleet AS local-aws
 USER root
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends bubblewrap proot \
+  && apt-get install -y --no-install-recommends bubblewrap \
   && rm -rf /var/lib/apt/lists/* \
   && mkdir /data && chown node:node /data
 COPY --from=build /opt/batchwell /opt/batchwell

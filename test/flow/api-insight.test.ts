@@ -72,3 +72,42 @@ describe('a dry run', () => {
     expect([dry.status, dry.json.problems]).toEqual([400, real.json.problems]);
   });
 });
+
+test('codes of a later version in the rows are shown as they are', async () => {
+  const scatter = await world.call('POST', '/v1/scatters?ids=true', {
+    name: 'later',
+    template: { executors: [{ image: 'alpine:3', command: ['{{n}}'] }] },
+    rows: [{ n: 'a' }],
+  });
+  const { id } = body<{ id: string }>(scatter.text);
+  const [taskId = ''] = scatter.json.task_ids;
+  await world.database.pool.query(
+    `UPDATE tasks SET place = 'failed', ended_ms = ?, due_ms = NULL, failure_code = 'of-later', failure = 'Later.',
+      cache_verdict = 'perhaps', cache_reason = 'of-later', cache_unkept = 'of-later'
+      WHERE scatter_id IS NOT NULL`,
+    [Date.now()],
+  );
+  const answers: string[] = [];
+  for (const path of [
+    `/v1/tasks/${taskId}?view=FULL`,
+    `/v1/tasks/${taskId}/timeline`,
+    `/v1/tasks/${taskId}/cache-explanation`,
+    `/v1/scatters/${id}`,
+    `/v1/scatters/${id}/cache-explanation`,
+    `/v1/scatters/${id}/tasks?view=FULL`,
+    `/v1/failures?scatter=${id}`,
+    '/v1/summaries',
+    '/v1/overview',
+  ]) {
+    const { status, text } = await world.call('GET', path);
+    if (status !== 200) answers.push(`${path}: ${status} ${text}`);
+  }
+  expect(answers).toEqual([]);
+  const { json } = await world.call('GET', `/v1/tasks/${taskId}?view=FULL`);
+  expect([json.state, json.logs?.[0]?.system_logs]).toEqual([
+    'SYSTEM_ERROR',
+    expect.arrayContaining([expect.stringContaining('Later.')]),
+  ]);
+  const failures = await world.call('GET', `/v1/failures?scatter=${id}`);
+  expect(body(failures.text)).toMatchObject({ groups: [{ code: 'of-later', tasks: 1 }] });
+});

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isLong } from '../long.ts';
 import { repositoryRoot } from '../repository.ts';
 
@@ -29,10 +29,12 @@ describe.runIf(isLong)('the package', () => {
     ]);
   };
 
-  beforeAll(async () => {
+  // One for each package: a second install into a folder also looks for the peers of the first one, such as the types
+  // of mysql2's peer @types/node, in npm's cache.
+  beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'batchwell-packed-'));
   });
-  afterAll(async () => rm(folder, { recursive: true, force: true }));
+  afterEach(async () => rm(folder, { recursive: true, force: true }));
 
   it(
     'runs the demo, with nothing but Node on the machine',

@@ -187,6 +187,8 @@ export async function chooseRunner(options: ChooseOptions): Promise<Runner> {
   const tried = options.only ?? 'bubblewrap, proot, podman or docker';
   throw new Error(
     `Jobs cannot run on this machine (tried ${tried}). ` +
-      'Install bubblewrap (Debian: apt-get install bubblewrap) or use the simulated runner.',
+      'Install bubblewrap (Debian: apt-get install bubblewrap) or use the simulated runner. ' +
+      'In a container, bubblewrap needs root, the capability SYS_ADMIN, and neither seccomp nor AppArmor: ' +
+      'docker run --user root --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined.',
   );
 }
