@@ -1,6 +1,7 @@
 #!/bin/sh
 # disk.sh ROOT GUEST DISK: a disk with one partition, whose file system is ROOT with the files of GUEST
-# over it, and smaller than the disk: cloud-init must grow both.
+# over it, and smaller than the disk: cloud-init must grow both. What left-out.txt names is time that no
+# test needs.
 # In a mount namespace of its own: what it mounts goes with it.
 set -eu
 root=$1 guest=$2 disk=$3
@@ -18,22 +19,10 @@ wanted systemd-networkd.service multi-user.target /lib/systemd/system
 wanted systemd-networkd-wait-online.service network-online.target /lib/systemd/system
 wanted ecs.service multi-user.target /etc/systemd/system
 wanted probe.service basic.target /etc/systemd/system
-# Time that no test needs.
-for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
-  e2scrub_reap.service fstrim.timer systemd-timesyncd.service getty@tty1.service \
-  serial-getty@ttyS0.service cloud-init-hotplugd.socket systemd-tmpfiles-clean.timer \
-  systemd-binfmt.service proc-sys-fs-binfmt_misc.automount dev-hugepages.mount dev-mqueue.mount \
-  sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
-  sys-fs-fuse-connections.mount systemd-update-utmp.service systemd-update-utmp-runlevel.service \
-  systemd-random-seed.service systemd-pstore.service systemd-logind.service \
-  lvm2-monitor.service hwclock.service; do
-  ln -s /dev/null "$units/$unit"
-done
-mkdir -p "$work/guest/etc/systemd/system-generators"
-for generator in cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run \
-  system-update sysv veritysetup; do
-  ln -s /dev/null "$work/guest/etc/systemd/system-generators/systemd-$generator-generator"
-done
+mkdir "$work/guest/etc/systemd/system-generators"
+while read -r name; do
+  ln -s /dev/null "$work/guest/etc/systemd/$name"
+done <"${0%/*}/left-out.txt"
 mount -t overlay overlay -o "lowerdir=$work/guest:$root" "$work/root"
 rm -f "$disk"
 mke2fs -q -F -t ext4 -E offset=1048576 -d "$work/root" "$disk" 2500M

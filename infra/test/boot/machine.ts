@@ -82,8 +82,10 @@ interface Power {
   probe: Socket;
   monitor: Monitor;
   exited: Promise<unknown>;
+  /** Disks that came while it ran. */
+  plugged: number;
   /** What is to follow its end. */
-  then: 'boot' | 'off';
+  next: 'boot' | 'off';
 }
 
 async function powerOn(files: MachineFiles): Promise<Power> {
@@ -94,10 +96,10 @@ async function powerOn(files: MachineFiles): Promise<Power> {
   const monitor = await monitorOf(
     await connected(`${files.disk}.qmp`, qemu),
     (event, { reason }) => {
-      if (event === 'SHUTDOWN' && reason === 'guest-reset') power.then = 'boot';
+      if (event === 'SHUTDOWN' && reason === 'guest-reset') power.next = 'boot';
     },
   );
-  const power: Power = { qemu, probe, monitor, exited, then: 'off' };
+  const power: Power = { qemu, probe, monitor, exited, plugged: 0, next: 'off' };
   return power;
 }
 
@@ -107,24 +109,21 @@ async function powerOn(files: MachineFiles): Promise<Power> {
  * had held code (QEMU 7.2).
  */
 export async function startMachine(files: MachineFiles): Promise<Machine> {
-  const off = Promise.withResolvers<void>();
   const conversation = converse();
-  const plugged: string[] = [];
-  let power: Power;
-  const start = async (): Promise<void> => {
-    power = await powerOn(files);
-    const { probe, exited } = power;
-    conversation.talkTo(probe);
-    void exited.then(() => {
-      if (power.then === 'boot') start().catch(off.reject);
-      else off.resolve();
-    });
+  let power = await powerOn(files);
+  const live = async (): Promise<void> => {
+    for (;;) {
+      conversation.talkTo(power.probe);
+      await power.exited;
+      if (power.next === 'off') return;
+      power = await powerOn(files);
+    }
   };
-  await start();
+  const off = live();
   const ask: Machine['ask'] = (script) =>
     Promise.race([
       conversation.ask(script),
-      off.promise.then(() => {
+      off.then(() => {
         throw new Error('The machine switched itself off.');
       }),
     ]);
@@ -143,12 +142,13 @@ export async function startMachine(files: MachineFiles): Promise<Machine> {
     },
     async cutPower() {
       const boot = conversation.nextBoot();
-      power.then = 'boot';
+      power.next = 'boot';
       power.qemu.kill('SIGKILL');
       await boot;
     },
     async plug(serial, bytes) {
-      const port = plugged.push(serial) - 1;
+      const port = power.plugged;
+      power.plugged += 1;
       if (port >= PORTS) throw new Error('The machine has no free port.');
       const filename = `${files.disk}.${serial}`;
       closeSync(openSync(filename, 'w'));
@@ -159,10 +159,10 @@ export async function startMachine(files: MachineFiles): Promise<Machine> {
       await power.monitor('device_add', { ...disk, bus: `port${port}` });
     },
     console: () => readFileSync(`${files.disk}.console`, 'utf8'),
-    off: off.promise,
+    off,
     async stop() {
       power.qemu.kill('SIGKILL');
-      await off.promise;
+      await off;
     },
   };
 }
