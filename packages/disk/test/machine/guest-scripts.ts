@@ -52,8 +52,13 @@ for i in $(seq 700); do echo "<7>$line" >/dev/kmsg; done
 dmesg -c >/dev/null`;
 
 export const CLEAN_UP = `cd /
-for folder in /var/lib/docker /var/lib/containerd /var/lib/batchwell/data; do
-  umount $folder || for i in $(seq 20); do mountpoint -q $folder || break; fuser -km $folder; sleep 0.2; umount $folder; done
+for process in /proc/[0-9]*; do
+  case $(readlink $process/cwd) in /var/lib/docker*) kill -9 \${process#/proc/} ;; esac
+done
+for i in $(seq 30); do
+  grep -qE '/var/lib/(docker|containerd|batchwell/data) ' /proc/mounts || break
+  umount /var/lib/docker /var/lib/containerd /var/lib/batchwell/data
+  sleep 0.2
 done
 umount -l /var/lib/docker /var/lib/containerd /var/lib/batchwell/data
 dmsetup remove --force --retry batchwell-data || dmsetup rename batchwell-data gone$(date +%s)
