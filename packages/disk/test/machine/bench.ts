@@ -7,7 +7,15 @@ import { GIB } from '../../rules/policy.ts';
 import { dice, type Dice } from '../world/dice.ts';
 import { serveEc2, type Ec2Server } from '../world/ec2-server.ts';
 import { noFaults, PlayedEc2, type Ec2Faults } from '../world/played-ec2.ts';
-import { CLEAN_UP, DAEMON_PID, END_ALL, verifying, writer, STATE } from './guest-scripts.ts';
+import {
+  CLEAN_UP,
+  DAEMON_PID,
+  END_ALL,
+  FORGET_ERRORS,
+  verifying,
+  writer,
+  STATE,
+} from './guest-scripts.ts';
 import type { Qemu } from './qemu.ts';
 
 const INSTANCE = {
@@ -18,8 +26,9 @@ const INSTANCE = {
 };
 const DISK = '/opt/batchwell/host/batchwell-disk';
 const FIRST_GIB = 1;
-/** Of what is left when a case begins: more than 85 % is used. */
-const LEFT_MIB = 100;
+/** What is left when a case begins: 87 % is used, and a daemon has time to start on a busy host. */
+const LEFT_SHARE = 0.13;
+const BEYOND_MIB = 400;
 
 /** `cpuMs`: of the machine, so far. */
 export type Logged = { atMs: number; cpuMs: number; event: string } & DiskEvent['fields'];
@@ -102,7 +111,12 @@ export class Bench {
   }
 
   /** The disk is nearly full: a daemon that starts now must grow it. */
-  async round({ seed, faults, plug, leftMiB = LEFT_MIB }: Round): Promise<void> {
+  async round({
+    seed,
+    faults,
+    plug,
+    leftMiB = Math.floor(this.sizeGiB * 1024 * LEFT_SHARE),
+  }: Round): Promise<void> {
     this.#dice = dice(seed + 1);
     this.#plug = plug;
     this.ec2.faults = { ...noFaults, ...faults };
@@ -196,8 +210,10 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 4>&- &`);
 
   async usable(): Promise<void> {
     this.sizeGiB += 1;
-    // More than was left before: it can only be on the new volume.
-    await this.qemu.must(`cd /var/lib/docker && fallocate -l ${4 * LEFT_MIB}M beyond && rm beyond`);
+    // More than was left before: it is on the new volume, at least in part.
+    await this.qemu.must(
+      `cd /var/lib/docker && fallocate -l ${Math.floor((this.sizeGiB - 1) * 1024 * LEFT_SHARE) + BEYOND_MIB}M beyond && rm beyond`,
+    );
     const written = Number((await this.qemu.ask(`wc -l <${STATE}/written`)).out) || 0;
     await this.until('One more file', `[ $(wc -l <${STATE}/written) -gt ${written} ]`);
     const fromMs = Date.now();
@@ -232,6 +248,7 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 4>&- &`);
     } finally {
       await this.stop();
       await this.#cleanUp();
+      if (isDamaged) await this.qemu.ask(FORGET_ERRORS);
     }
     if (problems.length > 0) throw new Error(problems.join('\n'));
   }

@@ -60,7 +60,8 @@ const grows =
 /** Growth after growth, for a minute, under tasks that take 2 GiB of room in it. */
 async function sustained(bench: Bench, seed: number): Promise<Told> {
   await bench.round({ seed });
-  await bench.startDaemon({ DISK_MAX_GIB: '16' });
+  await bench.startDaemon({ DISK_MAX_GIB: String(bench.sizeGiB + 8) });
+  await bench.event('disk-growth-planned');
   const fromMs = Date.now();
   await bench.qemu.must(`cat >/tmp/taker <<'END'
 echo $$ >/tmp/taker.pid
@@ -285,11 +286,11 @@ export const faultClasses: readonly FaultClass[] = [
   { name: 'slow device', play: slow },
   { name: 'device never appears', minutes: 10, play: neverAppears },
   { name: 'foreign signature', play: foreign },
-  { name: 'no metadata', play: withoutMetadata },
+  { name: 'no metadata', minutes: 2, play: withoutMetadata },
   { name: 'SIGKILL at a state', play: killed },
-  { name: 'SIGKILL in LVM', play: killedInCommands },
+  { name: 'SIGKILL in LVM', minutes: 3, play: killedInCommands },
   { name: 'power cut at a state', minutes: 4, play: cut },
   { name: 'I/O errors', isDamaging: true, play: errs },
   { name: 'limit and brake', minutes: 5, play: limited },
-  { name: '2 GiB a minute', play: sustained },
+  { name: '2 GiB a minute', minutes: 3, play: sustained },
 ];

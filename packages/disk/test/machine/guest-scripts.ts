@@ -20,7 +20,7 @@ while [ ! -e /tmp/stop ]; do
   else
     echo "f$i: $(cat /tmp/full)" >>${STATE}/full
   fi
-  sleep 0.5
+  sleep 1
 done
 `;
 
@@ -46,8 +46,21 @@ cd /
 umount /var/lib/batchwell/data
 true`;
 
+/** Errors of the disk before would be those of the next one: they are pushed out of the kernel's log. */
+export const FORGET_ERRORS = `line=$(head -c 900 /dev/zero | tr '\\0' x)
+for i in $(seq 700); do echo "<7>$line" >/dev/kmsg; done
+dmesg -c >/dev/null`;
+
 export const CLEAN_UP = `cd /
-umount -l /var/lib/docker /var/lib/containerd /var/lib/batchwell/data 2>/dev/null
-dmsetup remove --force --retry batchwell-data
+for process in /proc/[0-9]*; do
+  case $(readlink $process/cwd) in /var/lib/docker*) kill -9 \${process#/proc/} ;; esac
+done
+for i in $(seq 30); do
+  grep -qE '/var/lib/(docker|containerd|batchwell/data) ' /proc/mounts || break
+  umount /var/lib/docker /var/lib/containerd /var/lib/batchwell/data
+  sleep 0.2
+done
+umount -l /var/lib/docker /var/lib/containerd /var/lib/batchwell/data
+dmsetup remove --force --retry batchwell-data || dmsetup rename batchwell-data gone$(date +%s)
 rm -rf /dev/batchwell
 cd ${STATE} && rm -rf journal.json full written systemctl ballast identity.json /run/batchwell/*`;

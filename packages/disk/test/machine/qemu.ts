@@ -66,7 +66,7 @@ function argumentsOf({ kernel, initramfs, rootVolume }: MachineFiles, folder: st
     ),
     ...words(`-kernel ${kernel} -initrd ${initramfs}`),
     '-append',
-    'console=ttyS0 panic=-1 mitigations=off quiet',
+    'console=ttyS0 panic=-1 mitigations=off quiet printk.devkmsg=on',
     ...words(`-drive file=${rootVolume},if=none,id=root,format=raw,cache=writeback`),
     ...words('-device nvme,drive=root,serial=root'),
     ...words('-netdev user,id=net -device virtio-net-pci,netdev=net'),
