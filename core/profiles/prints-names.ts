@@ -4,7 +4,7 @@
  * by mistake costs a miss, and one that is missing gives a hit another run's names.
  */
 // cspell:ignore namei lsattr getfacl getfattr rhash xxhsum hashdeep pigz numfmt csplit getopt shar bsdtar lzma unxz
-// cspell:ignore bunzip unzstd logg Rscript mysql psql duckdb envsubst savetxt unrar nodejs
+// cspell:ignore bunzip unzstd logg Rscript mysql psql duckdb envsubst savetxt unrar nodejs relpath gfortran
 
 /** Begins a command. */
 const FIRST = String.raw`(?<![\w./-])`;
@@ -22,6 +22,35 @@ export const LISTS_SHELL: readonly RegExp[] = [
   /\b(?:declare|typeset|local|export|readonly)\s+(?:-\w+\s+){0,9}-\w*[fFp]|\btrap\s+-\w*p|\bhash\s+-\w*[lt]/,
   /\benvsubst\b/,
 ];
+
+/** These write where they run, or where a file is, without being given a path. */
+export const TELLS_FOLDER: readonly RegExp[] = [
+  /\bCDPATH\b|\bHOSTNAME\b|--hyperlink|relpath|relative_?(?:to|path)|\.relative\s*\(|pathToFileURL|\bas_uri\b|file_?uri/i,
+  /\bmodule\.(?:path|id|filename|parent)|\brequire\.main\b/,
+  /(?<![\w./-])git\s(?:[^\n;|&]{0,300}\s)?(?:init|clone|rev-parse|worktree|submodule)\b/,
+  /(?<![\w./-])g?make\s(?:[^\n;|&]{0,300}\s)?(?:-\w*[wC]|--(?:print-)?directory)/,
+  /(?<![\w./-])(?:gcc|g\+\+|c\+\+|cc|clang(?:\+\+)?|gfortran)\s(?:[^\n;|&]{0,300}\s)?-(?:g|E)/,
+];
+
+const GLOB = /(?<=[\s(])[\w?*[\]-]*[?*[][\w?*[\]-]*(?=[\s;|&)]|$)/gm;
+
+/** A pattern such as `scr*` matches the script, which is beside the files of a command. */
+export const matchesScript = (text: string): boolean =>
+  [...new Set(text.match(GLOB) ?? [])].some(
+    (glob) => glob !== '*' && glob.length < LONGEST_GLOB && isPatternOf(glob, 'script'),
+  );
+const LONGEST_GLOB = 40;
+
+function isPatternOf(glob: string, name: string): boolean {
+  const pattern = glob
+    .replaceAll(/\*+/g, '*')
+    .replaceAll(/\*|\?|\[!|-/g, (sign) => ({ '*': '.*', '?': '.', '[!': '[^' })[sign] ?? sign);
+  try {
+    return new RegExp(`^(?:${pattern})$`).test(name);
+  } catch {
+    return false;
+  }
+}
 
 /** These write their arguments, or name the file that they read. */
 const NAMES_FILES: readonly RegExp[] = [

@@ -5,7 +5,13 @@
  */
 // cspell:ignore getwd listdir scandir normali ment tmpnam gethost cksum cpio bsdtar logg fread Rscript gsutil papermill
 
-import { LISTS_SHELL, namesOneOfSeveral, PRINTS } from './prints-names.ts';
+import {
+  LISTS_SHELL,
+  matchesScript,
+  namesOneOfSeveral,
+  PRINTS,
+  TELLS_FOLDER,
+} from './prints-names.ts';
 
 /** How a text asks for its folder, the way to itself, links, its environment or its host, in the usual languages. */
 const LOOKS: readonly RegExp[] = [
@@ -291,13 +297,17 @@ export interface RunFacts {
   lists?: boolean;
 }
 
+const looksAround = (words: string): boolean =>
+  matchesScript(words) ||
+  [...LOOKS, ...LISTS_SHELL, ...TELLS_FOLDER].some((one) => one.test(words));
+
 /** @param text a script in which marks replace the names of the run */
 export function readsItsRun(text: string, { above, lists = false }: RunFacts = {}): boolean {
   if (withoutPaths(text).length > LONGEST_JUDGED) return true;
   const commands = withoutRecords(text);
   const words = withoutPaths(commands);
   return (
-    [...LOOKS, ...LISTS_SHELL].some((one) => one.test(words)) ||
+    looksAround(words) ||
     (above !== undefined && namesFolderAbove(commands, above)) ||
     (lists && LISTS_FOLDER.test(words)) ||
     (RUN_NAME.test(commands) && TRACES.test(commands) && KEEPS_ERRORS.test(commands)) ||

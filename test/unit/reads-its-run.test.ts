@@ -1,5 +1,5 @@
 /** Which scripts may show the names of their run, and so are compared as they are. */
-// cspell:ignore zgrep xxhsum namei lsattr getfacl getopt savetxt envsubst bcftools seqkit
+// cspell:ignore zgrep xxhsum namei lsattr getfacl getopt savetxt envsubst bcftools seqkit relpath
 // cspell:ignore pathlib abspath Rscript gatk zcat
 import { describe, expect, test } from 'vitest';
 import { readsItsRun } from '../../core/profiles/reads-its-run.ts';
@@ -59,6 +59,25 @@ test.each([
   'os.Getwd()',
   'std::env::current_dir()',
   'Dir.pwd',
+  'CDPATH=.; cd x',
+  'echo $HOSTNAME',
+  'ls --hyperlink=always x',
+  'os.path.relpath("x", "/")',
+  'Path("x").relative_to("/")',
+  'require("path").relative("/", "x")',
+  'url.pathToFileURL("x")',
+  'Path("x").as_uri()',
+  'module.path',
+  'require.main.paths[0]',
+  'git init x',
+  'git -C x rev-parse --show-toplevel',
+  'make -C src',
+  'make all -w',
+  'gcc -O2 -g -c x.c',
+  'cat scr*',
+  'sed -n 1p s??ipt',
+  'for f in s*t; do cat $f; done',
+  'wc [a-z]*',
   'echo $TMPDIR',
   'mktemp -d',
   'echo $tmpDir',
@@ -267,6 +286,9 @@ describe('scripts that hit in other runs', () => {
     `f(\n)\n{ true; }\ntool ${IN}`,
     '# The environment of this script is fine.\ntool',
     '#!/usr/bin/env bash\ntool',
+    'cat *.txt sample*.vcf [0-9]* > x',
+    'grep -c "^[a-z]*$" x; sed "s/[a-z]*//" x',
+    'echo relative abundance; git --version; make; gcc x.c',
     'cat <<X > config\nthreads: 4\nX',
     'for i in {1..5}; do echo $i; done',
     'grep -v x /opt/tools/db/*.txt > out',
@@ -327,6 +349,12 @@ test('no script keeps a worker busy for long', () => {
       'node -a ',
       '(set ',
       'declare -',
+      'git ',
+      'make ',
+      'gcc ',
+      's*',
+      ' ?*',
+      ' s*s*s*s*s*s*s*s*x',
     ].map((word) => `cat ${IN} ${word.repeat(190_000 / word.length)}`),
   ]) {
     const startMs = performance.now();
