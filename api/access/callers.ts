@@ -5,12 +5,12 @@
 import { timingSafeEqual } from 'node:crypto';
 import { ConfigError } from '../../config.ts';
 import { fullAccess } from '../../core/access/access.ts';
+import { isLoopback } from '../../core/access/other-sites.ts';
 import { ownerInstead } from '../../core/access/owner-name.ts';
 import { sha256 } from '../../core/ids.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { UNKNOWN_TOKEN, type Caller, type Refused } from './caller.ts';
 import { openOidc } from './oidc.ts';
-import { isLoopback } from './other-sites.ts';
 import { createStoredTokens } from './stored-tokens.ts';
 
 export interface Callers {

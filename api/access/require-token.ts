@@ -1,11 +1,11 @@
 /** Accepts a request only when its token has the scope that the route needs. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { whyNotAllowed, type Scope } from '../../core/access/access.ts';
+import { whyFromElsewhere } from '../../core/access/other-sites.ts';
 import { failure } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import type { Caller, Refused } from './caller.ts';
 import type { Callers } from './callers.ts';
-import { whyFromElsewhere } from './other-sites.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

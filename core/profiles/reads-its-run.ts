@@ -5,6 +5,14 @@
  */
 // cspell:ignore getwd listdir scandir normali ment tmpnam gethost cksum cpio bsdtar logg fread Rscript gsutil papermill
 
+import {
+  LISTS_SHELL,
+  matchesScript,
+  namesOneOfSeveral,
+  PRINTS,
+  TELLS_FOLDER,
+} from './prints-names.ts';
+
 /** How a text asks for its folder, the way to itself, links, its environment or its host, in the usual languages. */
 const LOOKS: readonly RegExp[] = [
   // Its folder: $PWD, getcwd, os.getcwd, process.cwd(), Dir.pwd, R's getwd, Go's Getwd.
@@ -80,26 +88,31 @@ const withoutPaths = (text: string): string =>
     )
     .replace(PATHS, (path) => (path.includes('..') ? path : '⟨run 0⟩'));
 
-/** Commands and functions that put the name of a file they are given into what they write. */
-const PRINTS: readonly RegExp[] = [
-  /(?<![\w./-])(?:echo|ls|find|dirname|wc|du|stat|file|md5sum|sha\d+sum|shasum|cksum|b2sum|sum|zip|cpio|diff|cmp)(?=\s)/,
-  /(?<![\w./-])(?:tar|bsdtar)\s+-{0,2}[a-z]*[cr]|(?<![\w./-])(?:cp|mv|ln|rm|mkdir|rsync|chmod)\s+(?:-\S+\s+)*-\w*v/,
-  /\bs?f?print\w*|\bputs\b|\bsay\b|console\.|write|\bcat\s*\(|\bmessage\b|\bdump|\bformat\b|\blogg/i,
-  /(?<![\w.-])time\s+(?:-\S+\s+)*-\w*[vo]|:::|\bparallel\b|\bunzip\s+(?!-\w*[qp])|\baws\s+s3|\bgsutil\b|\bR\s+CMD|\bpapermill\b/,
-  /<<<|=~|(?<![\w./-])(?:expr|case)\s|FILENAME|--arg|\bsplit\b|\.parent|\.parts\b|IFS=|-d\s*["']?\/|-F\s*["']?\//,
-];
-/** A path in a quoted program, and not alone in its quotes. */
+/** These write what a text of their program says. */
 const EDITS = /(?<![\w./-])(?:sed|perl|[gmn]?awk|jq|ed|ex|vim?)\s/;
-const QUOTED = /"([^"]*)"|'([^']*)'/g;
-const namesPathInProgram = (line: string): boolean =>
-  EDITS.test(line) &&
-  [...line.matchAll(QUOTED)].some(([, double, single]) => {
-    const text = (double ?? single ?? '').trim();
-    return RUN_NAME.test(text) && text.replace(RUN_NAME, '') !== '';
-  });
+/** A word of the shell, with its quotes. */
+const WORD = /(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+/g;
+const FILE_WORD = /^[\w./+@%:,~-]*$/;
+/** A mark without its space, so that it is in one word. */
+const WHOLE_MARK = '⟨⟩';
+const MARKS = new RegExp(RUN_NAME.source, 'g');
+const VARIABLE = /\$\{?(\w+)[^\s"'$}]*\}?/g;
 
-/** These name the file when they are given two. */
-const PRINTS_OF_SEVERAL = /(?<![\w./-])(?:z?e?f?grep|head|tail)\s|\bgrep\s+(?:-\S+\s+)*-\w*[HrRlL]/;
+/** Whether a path of the run, or a variable with one, is in a word with more than the name of a file. */
+function isInProgram(word: string, names: ReadonlySet<string>): boolean {
+  let holds = word.includes(WHOLE_MARK);
+  const rest = word.replaceAll(WHOLE_MARK, '').replace(VARIABLE, (whole, name: string) => {
+    holds ||= names.has(name);
+    return names.has(name) ? '' : whole;
+  });
+  return holds && !FILE_WORD.test(rest.replaceAll(/["']/g, ''));
+}
+
+/** A value as in `awk -v name=PATH` holds the path wherever the program uses it. */
+const namesPathInProgram = (line: string, names: ReadonlySet<string>): boolean =>
+  EDITS.test(line) &&
+  (line.replaceAll(MARKS, WHOLE_MARK).match(WORD) ?? []).some((word) => isInProgram(word, names));
+
 const CUTS_FOLDERS = /\$\{(\w+)(?:\[[^\]]*\])?(?:[%#/:]|[%#]{2})[^}]*[/:][^}]*\}/g;
 
 /** A list of paths that Cromwell wrote. Only a tool's argument leaves its lines out of what is written. */
@@ -210,11 +223,10 @@ const holdsPath = (line: string, { names }: Reading): boolean =>
 
 /** @param line holds a path of the run, or may */
 function printsPath(line: string, { names }: Reading): boolean {
-  const several = countOf(line, RUN_NAME) !== 1 || /\s-\w*[HrR]/.test(line);
   return (
     PRINTS.some((one) => one.test(line)) ||
-    namesPathInProgram(line) ||
-    (several && PRINTS_OF_SEVERAL.test(line)) ||
+    namesPathInProgram(line, names) ||
+    namesOneOfSeveral(line) ||
     [...line.matchAll(CUTS_FOLDERS)].some(([, name = '']) => names.has(name))
   );
 }
@@ -263,7 +275,8 @@ function printsRunPath(text: string, lists: boolean): boolean {
   });
 }
 
-const TRACES = /\bset\s+(?:-\w+\s+)*(?:-\w*x|-o\s+xtrace)|\b(?:ba|da|k|z)?sh\s+-\w*x|xtrace/;
+const TRACES =
+  /\bset\s+(?:-\w+\s+)*(?:-\w*[xv]|-o\s+(?:xtrace|verbose))|\b(?:ba|da|k|z)?sh\s+(?:-\w+\s+){0,9}-\w*[xv]|xtrace/;
 const KEEPS_ERRORS = /2>(?!\s*\/dev\/null)|&>|\|&|BASH_XTRACEFD/;
 
 /** Whether a folder above the run's own is named, alone or with a pattern after it. */
@@ -284,13 +297,17 @@ export interface RunFacts {
   lists?: boolean;
 }
 
+const looksAround = (words: string): boolean =>
+  matchesScript(words) ||
+  [...LOOKS, ...LISTS_SHELL, ...TELLS_FOLDER].some((one) => one.test(words));
+
 /** @param text a script in which marks replace the names of the run */
 export function readsItsRun(text: string, { above, lists = false }: RunFacts = {}): boolean {
   if (withoutPaths(text).length > LONGEST_JUDGED) return true;
   const commands = withoutRecords(text);
   const words = withoutPaths(commands);
   return (
-    LOOKS.some((one) => one.test(words)) ||
+    looksAround(words) ||
     (above !== undefined && namesFolderAbove(commands, above)) ||
     (lists && LISTS_FOLDER.test(words)) ||
     (RUN_NAME.test(commands) && TRACES.test(commands) && KEEPS_ERRORS.test(commands)) ||

@@ -13,5 +13,7 @@ export interface ProxyDependencies {
   log: Log;
   /** Sent for callers that send none of their own. */
   token: string | undefined;
+  /** It listens on loopback only. */
+  isLocal: boolean;
   nowMs: () => number;
 }

@@ -3,6 +3,7 @@
  * starts and stops it: it checks that roots and buckets exist, then listens.
  */
 import { createLog } from '../../telemetry/log.ts';
+import { isLoopback } from '../../core/access/other-sites.ts';
 import { findOverlap, type PathMap } from '../../core/files/path-map.ts';
 import { createBringHome } from './bring-home.ts';
 import { createBringUp } from './bring-up.ts';
@@ -61,6 +62,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       nowMs,
       // On any other address, everyone who reaches the proxy would act in the name of this token.
       token: isLoopback(host) ? options.token : undefined,
+      isLocal: isLoopback(host),
       upstream: openUpstream({ url: apiUrl, log }),
       bringUp: createBringUp({ copies, mount }),
       bringHome: createBringHome({ copies, mount, map, log, nowMs }),
@@ -78,5 +80,3 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     throw new ProxyNotReady((error as Error).message, { cause: error });
   }
 }
-
-const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d+){3}|::1)$/.test(host);

@@ -9,6 +9,7 @@ import fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
+import { whyFromElsewhere } from '../../core/access/other-sites.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ProxyDependencies } from './dependencies.ts';
 import { rememberStates } from './last-states.ts';
@@ -33,6 +34,12 @@ export function createProxy(dependencies: ProxyDependencies): FastifyInstance {
   app.addHook('preClose', async () => closing.abort());
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  // It lends its token to who has none, and so it must know that a page of a browser does not ask.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.headers.authorization !== undefined) return undefined;
+    const message = whyFromElsewhere(request, dependencies.isLocal);
+    return message === undefined ? undefined : reply.code(403).send({ status_code: 403, message });
+  });
   app.setNotFoundHandler(answerNotFound);
   app.setErrorHandler(answerError(dependencies.log));
   app.get('/healthz', async () => ({ status: 'ok' }));

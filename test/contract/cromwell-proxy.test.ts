@@ -1,4 +1,5 @@
 /** The Cromwell proxy's other routes, and its command. */
+import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../../cli/services/ports.ts';
 import { run } from '../unit/cli-world.ts';
@@ -27,6 +28,25 @@ describe('all other routes of the Cromwell proxy', () => {
       ['/ga4gh/tes/v1/service-info', 'Bearer ours'],
       [`${TASKS}/task-1:cancel`, 'Bearer ours'],
     ]);
+  });
+
+  test('the token is not lent to a page of a browser', async () => {
+    await world.open({}, { token: 'ours' });
+    for (const headers of [
+      { origin: 'http://evil.example' },
+      { 'sec-fetch-site': 'cross-site' },
+      { host: 'evil.example:8001' },
+    ]) {
+      const status = await new Promise((resolve, reject) => {
+        request(world.url + TASKS, { method: 'POST', headers, agent: false }, (reply) =>
+          resolve(reply.resume().statusCode),
+        )
+          .on('error', reject)
+          .end('{"executors":[{"image":"i","command":["x"]}]}');
+      });
+      expect([headers, status]).toEqual([headers, 403]);
+    }
+    expect(world.api.asked).toEqual([]);
   });
 
   test('other routes of the API are out of reach: the token opens tasks only', async () => {

@@ -109,6 +109,32 @@ const printPaths: Way[] = [
   way('verbose copy', ({ made: [a] }) => `cp -v ${a} in.txt > out.txt`),
   way('trace', ({ made: [a] }) => `( set -x; cat ${a} > in.txt ) 2> out.txt`),
   way('argument of perl', ({ made: [a] }) => `perl -e 'print $ARGV[0]' ${a} > out.txt`),
+  way('second file of grep', ({ made: [a] }) => `grep -c . ${a} /dev/null > out.txt || true`),
+  way('header of head', ({ made: [a] }) => `head --verbose -n 1 ${a} > out.txt`),
+  way('second file of tail', ({ made: [a] }) => `tail -n 1 ${a} /dev/null > out.txt`),
+  way('F of sed', ({ made: [a] }) => `sed -n '1F' ${a} > out.txt`),
+  way('variable of sed', ({ made: [a] }) => `f=${a}\nseq 1 2 | sed "s|^|$f |" > out.txt`),
+  way('variable of perl', ({ made: [a] }) => `f=${a}\nseq 1 2 | perl -pe "s|^|$f |" > out.txt`),
+  way('value of awk', ({ made: [a] }) => `seq 1 2 | awk -v p=${a} '{ $1 = p } 1' > out.txt`),
+  way(
+    'variable of awk',
+    ({ made: [a] }) => `f=${a}\nseq 1 2 | awk -v p="$f" '{ print p }' > out.txt`,
+  ),
+  way('separator of seq', ({ made: [a] }) => `seq -s ${a} 1 2 > out.txt`),
+  way('yes', ({ made: [a] }) => `yes ${a} | head -n 2 > out.txt`),
+  way('long option of cp', ({ made: [a] }) => `cp --verbose ${a} in.txt > out.txt`),
+  way('jobs', ({ made: [a] }) => `sleep 0.1 < ${a} & jobs > out.txt; wait`),
+  way('declare -f', ({ made: [a] }) => `f() { cat ${a}; }\ndeclare -f f > out.txt`),
+  way('trap', ({ made: [a] }) => `(trap 'true ${a}' USR1; trap > out.txt)`),
+  way('alias', ({ made: [a] }) => `alias x='cat ${a}'\nalias > out.txt`),
+  way('set in a pipeline', ({ made: [a] }) => `X=${a}; set | grep ^X= > out.txt`),
+  way('readonly', ({ made: [a] }) => `(readonly X=${a}; readonly | tail -n 1 > out.txt)`),
+  way('verbose shell', ({ made: [a] }) => `bash -v -c 'cat ${a} > in.txt' 2> out.txt`),
+  way('expression of node', ({ made: [a] }) => `node -p "'${a}'" > out.txt`),
+  way(
+    'append of node',
+    ({ made: [a] }) => `node -e "require('fs').appendFileSync('out.txt', '${a}')"`,
+  ),
 ];
 
 /** Commands that look where they are. */

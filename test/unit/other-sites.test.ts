@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { whyFromElsewhere } from '../../api/access/other-sites.ts';
+import { whyFromElsewhere } from '../../core/access/other-sites.ts';
 
 const why = (method: string, headers: Record<string, string>, isLocal = true) =>
   whyFromElsewhere({ method, headers }, isLocal);
@@ -26,7 +26,7 @@ describe('a request without a token', () => {
     '::1.x.y',
   ])('is refused under the name %s, which a page can have lead to this machine', (host) => {
     for (const method of ['GET', 'POST'])
-      expect(why(method, { host })).toMatch(/answers under no public name/);
+      expect(why(method, { host })).toMatch(/answered under no public name/);
     expect(why('GET', { host }, false)).toBeUndefined();
   });
 
