@@ -287,10 +287,10 @@ export const faultClasses: readonly FaultClass[] = [
   { name: 'device never appears', minutes: 10, play: neverAppears },
   { name: 'foreign signature', play: foreign },
   { name: 'no metadata', minutes: 2, play: withoutMetadata },
-  { name: 'SIGKILL at a state', play: killed },
+  { name: 'SIGKILL at a state', minutes: 5, play: killed },
   { name: 'SIGKILL in LVM', minutes: 3, play: killedInCommands },
   { name: 'power cut at a state', minutes: 4, play: cut },
-  { name: 'I/O errors', isDamaging: true, play: errs },
+  { name: 'I/O errors', minutes: 6, isDamaging: true, play: errs },
   { name: 'limit and brake', minutes: 5, play: limited },
   { name: '2 GiB a minute', minutes: 3, play: sustained },
 ];
