@@ -35,6 +35,8 @@ if (queue.length === 0) {
 const seeds = Array.from({ length: Number(values.seeds) }, (_, at) => Number(values.from) + at);
 const folder = fileURLToPath(new URL('../.batchwell/disk', import.meta.url));
 mkdirSync(folder, { recursive: true });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => process.exit(1));
 const startMs = Date.now();
 const seconds = (): number => Math.round((Date.now() - startMs) / 1000);
 const say = (line: string): void => console.log(`${seconds()} s: ${line}`);

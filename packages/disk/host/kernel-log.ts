@@ -48,16 +48,21 @@ export function kernelLog(path = '/dev/kmsg'): KernelLog {
   };
 }
 
-/** Sentences of Linux 6.1 (block/blk-core.c, fs/buffer.c, fs/xfs). */
+/** Sentences of Linux 6.1 (block/blk-core.c, fs/buffer.c, fs/xfs). An NVMe device says `critical medium`. */
 const ERRORS = [
-  /I\/O error,? (?:dev|on dev) (\S+?),/,
-  /^XFS \((\S+?)\):.*(?:I\/O error|Shutting down|shut down)/,
+  /(?:I\/O|critical medium|critical target|protection|timeout|device offline|recoverable transport) error, dev (\S+?),/,
+  /I\/O error on dev (\S+?),/,
+  /^XFS \((\S+?)\):.*(?:I\/O error|Shutting down|shut down|Metadata (?:CRC error|corruption) detected)/,
   /^(\S+): writeback error on inode/,
 ];
+
+/** A device may refuse them, and nothing is lost. */
+const HARMLESS = / op 0x\w+:\((?:DISCARD|SECURE_ERASE|WRITE_ZEROES)\)/;
 
 export function errorIn(record: string, names: readonly string[]): string | null {
   // `6,1234,5678,-;message`, then lines of key and value.
   const message = record.replace(/^[^;]*;/, '').split('\n')[0] ?? '';
+  if (HARMLESS.test(message)) return null;
   const isAbout = ERRORS.some((pattern) => names.includes(pattern.exec(message)?.[1] ?? ''));
   return isAbout ? message : null;
 }

@@ -53,6 +53,7 @@ export class Bench {
   hasDisk = false;
   #dice: Dice = dice(1);
   #plug: Round['plug'];
+  #leftMiB = 0;
   #plugged = new Set<string>();
   #isPlugging = false;
   #timer: NodeJS.Timeout | undefined;
@@ -119,6 +120,7 @@ export class Bench {
   }: Round): Promise<void> {
     this.#dice = dice(seed + 1);
     this.#plug = plug;
+    this.#leftMiB = leftMiB;
     this.ec2.faults = { ...noFaults, ...faults };
     await this.qemu.must(`cd /var/lib/docker
 set -- $(stat -f -c '%a %S' .)
@@ -212,7 +214,7 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null 4>&- &`);
     this.sizeGiB += 1;
     // More than was left before: it is on the new volume, at least in part.
     await this.qemu.must(
-      `cd /var/lib/docker && fallocate -l ${Math.floor((this.sizeGiB - 1) * 1024 * LEFT_SHARE) + BEYOND_MIB}M beyond && rm beyond`,
+      `cd /var/lib/docker && fallocate -l ${this.#leftMiB + BEYOND_MIB}M beyond && rm beyond`,
     );
     const written = Number((await this.qemu.ask(`wc -l <${STATE}/written`)).out) || 0;
     await this.until('One more file', `[ $(wc -l <${STATE}/written) -gt ${written} ]`);

@@ -194,8 +194,11 @@ async function errs(bench: Bench, seed: number): Promise<Told> {
   const isDevice = seed % 2 === 1;
   await bench.round({ seed, plug: { errs: isDevice } });
   await bench.startDaemon();
-  await bench.event('disk-grown');
-  if (!isDevice) await replaceNewPart(bench, 'error');
+  // Growing writes to the device as well, so it can err before it has grown.
+  if (!isDevice) {
+    await bench.event('disk-grown');
+    await replaceNewPart(bench, 'error');
+  } else await bench.event('disk-volume-added');
   await bench.qemu.must(
     `cd /var/lib/docker; (for i in $(seq 100); do mkdir -p d$i; head -c 8000000 /dev/zero >d$i/f; sync; done) >/dev/null 2>&1 </dev/null 4>&- &`,
   );
@@ -287,10 +290,10 @@ export const faultClasses: readonly FaultClass[] = [
   { name: 'device never appears', minutes: 10, play: neverAppears },
   { name: 'foreign signature', play: foreign },
   { name: 'no metadata', minutes: 2, play: withoutMetadata },
-  { name: 'SIGKILL at a state', play: killed },
+  { name: 'SIGKILL at a state', minutes: 5, play: killed },
   { name: 'SIGKILL in LVM', minutes: 3, play: killedInCommands },
   { name: 'power cut at a state', minutes: 4, play: cut },
-  { name: 'I/O errors', isDamaging: true, play: errs },
+  { name: 'I/O errors', minutes: 6, isDamaging: true, play: errs },
   { name: 'limit and brake', minutes: 5, play: limited },
   { name: '2 GiB a minute', minutes: 3, play: sustained },
 ];

@@ -62,7 +62,7 @@ function argumentsOf({ kernel, initramfs, rootVolume }: MachineFiles, folder: st
   ]).flat();
   return [
     ...words(
-      '-machine q35 -accel tcg,thread=multi -cpu Nehalem -smp 2 -m 1024 -nodefaults -display none',
+      '-machine q35 -accel tcg,thread=multi,tb-size=256 -cpu Nehalem -smp 2 -m 1024 -nodefaults -display none',
     ),
     ...words(`-kernel ${kernel} -initrd ${initramfs}`),
     '-append',
@@ -98,7 +98,12 @@ async function connected(path: string, child: ChildProcess): Promise<Socket> {
 
 export async function startQemu(files: MachineFiles, folder: string): Promise<Qemu> {
   for (const name of ['port', 'log', 'qmp']) rmSync(join(folder, name), { force: true });
-  const child = spawn('qemu-system-x86_64', argumentsOf(files, folder), { stdio: 'inherit' });
+  // In a session of its own: the kernel shares the CPU by sessions.
+  const child = spawn('qemu-system-x86_64', argumentsOf(files, folder), {
+    stdio: 'inherit',
+    detached: true,
+  });
+  process.once('exit', () => child.kill('SIGKILL'));
   const monitor = await monitorOf(await connected(join(folder, 'qmp'), child));
   const said = createInterface(await connected(join(folder, 'log'), child));
   const port = portOf(await connected(join(folder, 'port'), child));
