@@ -9,6 +9,7 @@ import { addFileCommands } from './commands/files.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addAdviseCommand } from './commands/advise.ts';
 import { addOperatorCommands } from './commands/operators.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addRetryCommand } from './commands/retry.ts';
@@ -48,6 +49,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addEventCommands(context);
   addFileCommands(context);
   addReportCommand(context);
+  addAdviseCommand(context);
   addCacheCommands(context);
   addDefinitionCommands(context);
   addRestoreCommand(context);

@@ -1,4 +1,4 @@
-/** `retry`, and what operators do with a fleet. */
+/** `retry`, `advise`, and what operators do with a fleet. */
 import stringWidth from 'string-width';
 import { afterEach, expect, it } from 'vitest';
 import { run, startFakeApi, type Answer, type FakeApi } from './cli-world.ts';
@@ -238,4 +238,41 @@ it('messages lists what was laid aside within 80 columns, and retries some or al
     'POST /v1/messages:retry {"stage":"finalize","ids":["17","9"]}',
     'POST /v1/messages:retry {"stage":"poll"}',
   ]);
+});
+
+const ended = (id: string, state: string, metadata: Record<string, string>) => ({
+  id,
+  state,
+  executors: [{ image: 'quay.io/biocontainers/bwa-mem2:2.2.1--he513fc3_0', command: ['x'] }],
+  resources: { cpu_cores: 8, ram_gb: 16 },
+  logs: [{ logs: [], metadata }],
+});
+const used = { wall_seconds: '3600', cpu_seconds: '5400', peak_memory_bytes: '4294967296' };
+
+it('advise compares asked with used within 80 columns, and leaves out what failed or was not measured', async () => {
+  await start({
+    [`GET /v1/scatters/${SCATTER}/tasks`]: {
+      body: {
+        tasks: [
+          ended('task-1-a', 'COMPLETE', used),
+          ended('task-2-b', 'EXECUTOR_ERROR', { ...used, peak_memory_bytes: '17179869184' }),
+          ended('task-3-c', 'COMPLETE', {}),
+        ],
+      },
+    },
+    'GET /ga4gh/tes/v1/tasks/task-3-c': { body: ended('task-3-c', 'COMPLETE', { cache: 'hit' }) },
+  });
+  const { code, out, err } = await run(['advise', SCATTER], { api: api! });
+  expect(code).toBe(0);
+  expect(out).toMatch(/ 1 +8 +1\.5 +2 +16 +4 +5$/m);
+  expect(out).toContain('This run held 6 vCPU-hours and 11 GiB-hours that it did not use.');
+  expect(err).toContain('2 of 3 tasks are left out');
+  expect(widest(out)).toBeLessThanOrEqual(80);
+  const { out: json } = await run(['advise', SCATTER, '--json'], { api: api! });
+  expect(JSON.parse(json)).toMatchObject({ tasks: 3, measured: 1, advice: [{ tasks: 1 }] });
+  expect(await run(['advise', 'task-3-c'], { api: api! })).toMatchObject({
+    code: 0,
+    out: '',
+    err: expect.stringContaining('nothing to compare yet'),
+  });
 });
