@@ -56,10 +56,14 @@ const IMPATIENCE_MS = 1000;
 
 /**
  * For commands that must fail at once while Redis is down; on the connection of the queues they
- * would wait. Resolves after the first attempt to connect, successful or not, and in time. Errors
- * reject the commands only.
+ * would wait. Resolves after the first attempt to connect, successful or not, and in time.
+ * @param onError is told why there is no connection; commands reject without a reason then
  */
-export async function connectImpatientRedis(url: string, prefix: string): Promise<Redis> {
+export async function connectImpatientRedis(
+  url: string,
+  prefix: string,
+  onError: (error: Error) => void = () => undefined,
+): Promise<Redis> {
   const redis = new Redis(url, {
     ...OPTIONS,
     ...followShard(prefix),
@@ -68,7 +72,7 @@ export async function connectImpatientRedis(url: string, prefix: string): Promis
     commandTimeout: IMPATIENCE_MS,
     lazyConnect: true,
   });
-  redis.on('error', () => undefined);
+  redis.on('error', onError);
   const connecting = redis.connect().catch(() => undefined);
   await Promise.race([connecting, sleep(2 * IMPATIENCE_MS, undefined, { ref: false })]);
   watchRole(redis);

@@ -22,8 +22,10 @@ const readInfo = (text: string): Record<string, string> =>
 
 /** Rejects in time where Redis does not answer. */
 export async function readRedisFacts(redisUrl: string, prefix: string): Promise<SeenRedis> {
-  const redis = await connectImpatientRedis(redisUrl, prefix);
+  let trouble: Error | undefined;
+  const redis = await connectImpatientRedis(redisUrl, prefix, (error) => (trouble = error));
   try {
+    if (redis.status !== 'ready' && trouble) throw trouble;
     const info = readInfo(await redis.info());
     const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
     return {

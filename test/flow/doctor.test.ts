@@ -76,4 +76,5 @@ test('servers that do not answer are named, and the command ends', async () => {
     REDIS_URL: 'redis://127.0.0.1:1',
   });
   expect(seen.wrong).toEqual(['database', 'Redis']);
+  for (const name of seen.wrong) expect(seen.of(name)?.found).toContain('ECONNREFUSED');
 });
