@@ -49,24 +49,27 @@ const readTasks = async (client: Client, id: string): Promise<TesTaskFull[]> =>
     : [await client.get(id, { view: 'BASIC' })];
 
 function measuredOf(task: TesTaskFull): MeasuredTask[] {
-  const metadata = finalLog(task)?.metadata ?? {};
-  const number = (name: string): number | undefined =>
-    metadata[name] === undefined ? undefined : Number(metadata[name]);
-  const wallSeconds = number('wall_seconds');
   const { cpu_cores: cpuCores = 1, ram_gb: ramGb } = task.resources ?? {};
-  if (task.state !== 'COMPLETE' || wallSeconds === undefined || ramGb === undefined) return [];
-  const [cpuSeconds, peakMemoryBytes] = [number('cpu_seconds'), number('peak_memory_bytes')];
-  if (cpuSeconds === undefined && peakMemoryBytes === undefined) return [];
-  return [
-    {
-      kind: [...new Set((task.executors ?? []).map(({ image }) => image))].join(', '),
-      cpuCores,
-      ramGb,
-      wallSeconds,
-      ...(cpuSeconds !== undefined && { cpuSeconds }),
-      ...(peakMemoryBytes !== undefined && { peakMemoryBytes }),
-    },
-  ];
+  const { wallSeconds, ...used } = usedBy(task);
+  const wasMeasured = wallSeconds !== undefined && Object.keys(used).length > 0;
+  if (task.state !== 'COMPLETE' || ramGb === undefined || !wasMeasured) return [];
+  const images = new Set((task.executors ?? []).map(({ image }) => image));
+  return [{ kind: [...images].join(', '), cpuCores, ramGb, wallSeconds, ...used }];
+}
+
+type Used = Partial<Pick<MeasuredTask, 'wallSeconds' | 'cpuSeconds' | 'peakMemoryBytes'>>;
+
+function usedBy(task: TesTaskFull): Used {
+  const metadata = finalLog(task)?.metadata ?? {};
+  const number = <K extends keyof Used>(key: K, name: string): { [P in K]?: number } =>
+    metadata[name] === undefined
+      ? {}
+      : ({ [key]: Number(metadata[name]) } as { [P in K]?: number });
+  return {
+    ...number('wallSeconds', 'wall_seconds'),
+    ...number('cpuSeconds', 'cpu_seconds'),
+    ...number('peakMemoryBytes', 'peak_memory_bytes'),
+  };
 }
 
 const brief = (value: number | undefined): string | undefined =>

@@ -144,11 +144,8 @@ function writeError(to: ByteWriter, error: StagerError): void {
   to.text(error.message);
 }
 
-/**
- * Whether proven bytes that cannot be read are of a stager of a newer version, which writes a higher
- * form, or one that this version does not know whole.
- */
-export const isOfNewerStager = (bytes: Buffer): boolean => (bytes[0] ?? 0) >= FORM;
+/** Whether proven bytes are of a stager of a newer version. Every change of what is written is a new form. */
+export const isOfNewerStager = (bytes: Buffer): boolean => (bytes[0] ?? 0) > FORM;
 
 /** Undefined for bytes that no stager of this version writes; never throws. */
 export function unpackRecord(bytes: Buffer): ResultRecord | undefined {

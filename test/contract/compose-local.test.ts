@@ -1,3 +1,4 @@
+// cspell:ignore mknod setfcap setpcap
 /** The Compose profile `local`: whether its Batch can run a task with the rights that it has there. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -56,7 +57,10 @@ describe.runIf(hasRoot)('a container of Compose', () => {
         `--bounding-set=${bounded}`,
         '--inh-caps=-all',
         '--',
-        ...[process.execPath, '--input-type=module', '-e', program],
+        process.execPath,
+        '--input-type=module',
+        '-e',
+        program,
       ],
       { encoding: 'utf8' },
     );
