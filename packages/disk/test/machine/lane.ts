@@ -55,6 +55,8 @@ export class Lane {
           `${name}, seed ${seed}: passed in ${Math.round((Date.now() - fromMs) / 1000)} s (CPU ${Math.round((bench.qemu.cpuMs() - fromCpuMs) / 1000)} s) ${JSON.stringify(told.at(-1))}`,
         );
       } catch (error) {
+        // The disk goes with the machine, so nobody knows whether those before were sound.
+        onDisk = 0;
         await this.#failed(`${name}, seed ${seed}`, error);
       }
       if (isDamaging || seed === seeds.at(-1)) {
