@@ -6,7 +6,7 @@ import type { Action, BlockAction, Ec2Action, QuickAction } from './rules/action
 import { decideDisk } from './rules/decide.ts';
 import { eventOfEc2, eventOfFailure, eventOfQuick } from './rules/events.ts';
 import type { BlockDevice, Facts, SeenVolume, Warning } from './rules/facts.ts';
-import { fastestRate, withSample, type Sample } from './rules/fill-rate.ts';
+import { fastestRate, lastingRate, withSample, type Sample } from './rules/fill-rate.ts';
 import type { Journal } from './rules/journal.ts';
 import type { Policy } from './rules/policy.ts';
 import {
@@ -117,6 +117,7 @@ export class Daemon {
       instanceId,
       zone,
       bytesPerSecond: fastestRate(this.#samples),
+      lastingBytesPerSecond: lastingRate(this.#samples),
       own: this.#own,
       unused: this.#unused,
       ownAgainMs: this.#ownAgainMs,

@@ -43,6 +43,8 @@ export interface Facts {
   fileSystem: FileSystem;
   /** Fastest growth of what is used, over 5, 30, and 120 s. */
   bytesPerSecond: number;
+  /** Growth of what is used over the last 120 s. */
+  lastingBytesPerSecond: number;
   /** By NVMe serial; contents are known after an inspection. */
   devices: readonly BlockDevice[];
   /** False where the group has room that the file system does not use yet. */

@@ -15,6 +15,18 @@ export function withSample(samples: readonly Sample[], sample: Sample): Sample[]
   return [...samples.slice(Math.max(first, 0)), sample];
 }
 
+/**
+ * Bytes per second over the longest window, all of which counts: a file that is made at its full size, and a
+ * writer that has only begun, are no tide yet.
+ */
+export function lastingRate(samples: readonly Sample[]): number {
+  const last = samples.at(-1);
+  if (last === undefined) return 0;
+  const from = last.atMs - LONGEST_MS;
+  const start = samples.findLast(({ atMs }) => atMs <= from) ?? samples[0] ?? last;
+  return Math.max(0, ((last.usedBytes - start.usedBytes) * 1000) / LONGEST_MS);
+}
+
 /** Bytes per second of the fastest window; 0 where nothing grows, or with less than two samples. */
 export function fastestRate(samples: readonly Sample[]): number {
   const last = samples.at(-1);

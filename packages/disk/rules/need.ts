@@ -6,7 +6,7 @@ import type { Journal } from './journal.ts';
 /** A growth must end before the disk is full, also if it takes thrice as long as the slowest one. */
 const GROWTHS_AHEAD = 3;
 const FULL_SHARE = 0.85;
-/** A growth lasts for this long at the rate of now. */
+/** A growth lasts for this long at the rate of the last two minutes. */
 const LAST_SECONDS = 600;
 /** Every third growth doubles the least size: 20 volumes then reach 16 TiB. */
 const GROWTHS_PER_DOUBLING = 3;
@@ -51,7 +51,7 @@ export function nextSize(facts: Facts, journal: Journal, policy: Policy, nowMs: 
       limit: `EC2 attaches no more volumes to this instance (AttachmentLimitExceeded); ${count} are ours.`,
     };
   const atLeast = policy.leastGrowthGiB * 2 ** Math.floor(count / GROWTHS_PER_DOUBLING);
-  const byRate = (facts.bytesPerSecond * LAST_SECONDS) / GIB;
+  const byRate = (facts.lastingBytesPerSecond * LAST_SECONDS) / GIB;
   const toBelowFull = ((sizeBytes - freeBytes) / FULL_SHARE - sizeBytes) / GIB;
   const MOST_OF_ONE = 16_384;
   const wanted = Math.ceil(Math.max(atLeast, byRate, toBelowFull));

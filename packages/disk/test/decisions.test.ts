@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { decideDisk } from '../rules/decide.ts';
 import type { Facts } from '../rules/facts.ts';
-import { fastestRate, withSample, type Sample } from '../rules/fill-rate.ts';
+import { fastestRate, lastingRate, withSample, type Sample } from '../rules/fill-rate.ts';
 import { chooseFirstDisk, type Candidate } from '../rules/first-disk.ts';
 import { emptyJournal, type Journal } from '../rules/journal.ts';
 import { nextSize } from '../rules/need.ts';
@@ -23,6 +23,7 @@ const facts = (more: Partial<Facts> = {}): Facts => ({
   zone: 'a',
   fileSystem: { sizeBytes: 100 * GIB, freeBytes: 90 * GIB, inodes: 1000, freeInodes: 900 },
   bytesPerSecond: 0,
+  lastingBytesPerSecond: 0,
   devices: [],
   isFileSystemWhole: true,
   isInspected: true,
@@ -70,7 +71,10 @@ describe('The disk grows', () => {
   });
 
   it('by ten minutes of its rate, and by at least 100 GiB.', () => {
-    expect(decided({ bytesPerSecond: GIB })).toMatchObject({ sizeGiB: 600 });
+    const bytesPerSecond = GIB;
+    expect(decided({ bytesPerSecond, lastingBytesPerSecond: GIB })).toMatchObject({ sizeGiB: 600 });
+    // It has only begun.
+    expect(decided({ bytesPerSecond })).toMatchObject({ sizeGiB: 100 });
     const last = { volumeId: 'vol-1', sizeGiB: 100, deviceName: '/dev/xvdba' };
     const volumes = Array.from({ length: 6 }, () => last);
     expect(decided(free(GIB * 15), { volumes })).toMatchObject({ sizeGiB: 400 });
@@ -283,6 +287,18 @@ describe('The rate', () => {
       });
     expect(fastestRate(samples)).toBe(1_000_000);
     expect(samples.length).toBeLessThan(65);
+  });
+
+  it('that lasts counts a file that is made at its full size once.', () => {
+    const made = 120 * GIB;
+    let samples = [{ atMs: 0, usedBytes: GIB }];
+    samples = withSample(samples, { atMs: 2_000, usedBytes: GIB + made });
+    expect(fastestRate(samples)).toBe(60 * GIB);
+    expect(lastingRate(samples)).toBe(GIB);
+    for (let atMs = 4_000; atMs <= 122_000; atMs += 2_000)
+      samples = withSample(samples, { atMs, usedBytes: GIB + made });
+    expect(lastingRate(samples)).toBe(0);
+    expect(lastingRate([])).toBe(0);
   });
 
   it('is 0 while nothing grows, or with one sample.', () => {
