@@ -1,7 +1,7 @@
 /** aws:teardown: deletes the stacks in the order in which nothing is in use, and says what stays. */
 import { ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
 import { stackNames, type Deployment } from './deployment.ts';
-import { ec2ClientOver } from '../../packages/disk/ec2/client.ts';
+import { ec2ClientOver } from '../../packages/disk/ec2/sdk.ts';
 import { sweep } from '../../packages/disk/sweep.ts';
 import { messageOf, Refusal } from './errors.ts';
 import { deleteStack, explainFailure, follow, readStack, type StackState } from './follow.ts';
