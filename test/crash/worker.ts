@@ -11,6 +11,9 @@ const { CRASH_POINT = '', CRASH_COUNT = '1' } = process.env;
 skewClock(Number(process.env['CLOCK_SKEW_MS'] ?? 0));
 let passed = 0;
 
+// Before the start, which waits as long as its servers are away.
+process.stdin.resume().once('end', () => process.exit(0));
+
 const workers = await startWorkers(readConfig(), {
   onCrashPoint(point) {
     if (point !== CRASH_POINT) return;
@@ -19,5 +22,4 @@ const workers = await startWorkers(readConfig(), {
   },
 });
 process.stdout.write('up\n');
-process.stdin.resume().once('end', () => process.exit(0));
 process.once('SIGTERM', () => void workers.close().then(() => process.exit(0)));
