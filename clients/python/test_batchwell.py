@@ -149,8 +149,8 @@ class Service(unittest.TestCase):
         rows = [{"word": word} for word in ("one", "ünïcode", "{{three}}")]
         made = self.client.submit_scatter(template, rows, name="words", tags={"run": "py"}, ids=True)
         self.assertEqual(made["tasks"], 3)
-        names = sorted(task["name"] for task in self.client.scatter_tasks(made["id"], view="BASIC"))
-        self.assertEqual(names, ["echo one", "echo ünïcode", "echo {{three}}"])
+        names = [task["name"] for task in self.client.scatter_tasks(made["id"], view="BASIC")]
+        self.assertCountEqual(names, ["echo one", "echo ünïcode", "echo {{three}}"])
         with self.assertRaises(TimeoutError):
             self.client.wait_scatter(made["id"], timeout=0.3)
 

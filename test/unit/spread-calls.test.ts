@@ -21,7 +21,7 @@ const SHORT: Readonly<Record<string, string>> = {
   'cli/output/table.ts: div': 'the columns of a table',
   'core/doctor/explain-task.ts: max':
     'the environments of a queue, and the instance types that they name',
-  'packages/disk/ec2/client.ts: push': 'a page of DescribeVolumes',
+  'packages/disk/ec2/sdk.ts: push': 'a page of DescribeVolumes',
   'packages/disk/rules/fill-rate.ts: max': 'three rates',
   'packages/disk/rules/policy.ts: push': 'sentences about the settings',
   'packages/local-aws/s3/answer.ts: errorDocument': 'the fields of an error',

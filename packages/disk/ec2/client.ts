@@ -9,11 +9,12 @@ export function ec2Client(region: string): Ec2Client {
     return opened;
   };
   return {
-    createVolume: async (...given) => (await open()).createVolume(...given),
-    attachVolume: async (...given) => (await open()).attachVolume(...given),
-    protect: async (...given) => (await open()).protect(...given),
-    detachVolume: async (...given) => (await open()).detachVolume(...given),
-    deleteVolume: async (...given) => (await open()).deleteVolume(...given),
-    describeVolumes: async (...given) => (await open()).describeVolumes(...given),
+    createVolume: async (volume) => (await open()).createVolume(volume),
+    attachVolume: async (volumeId, instanceId, deviceName) =>
+      (await open()).attachVolume(volumeId, instanceId, deviceName),
+    protect: async (instanceId, deviceName) => (await open()).protect(instanceId, deviceName),
+    detachVolume: async (volumeId) => (await open()).detachVolume(volumeId),
+    deleteVolume: async (volumeId) => (await open()).deleteVolume(volumeId),
+    describeVolumes: async (query) => (await open()).describeVolumes(query),
   };
 }
