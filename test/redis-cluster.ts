@@ -1,7 +1,7 @@
 /** A Redis in cluster mode: private servers on loopback that share the 16,384 slots. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { freePort } from '../cli/services/ports.ts';
+import { startOnPort } from '../cli/services/ports.ts';
 import { startRedis } from '../cli/services/redis.ts';
 import type { PrivateServer } from '../cli/services/owned-server.ts';
 
@@ -23,24 +23,24 @@ export interface RedisCluster {
 /** More lines of each node's configuration, such as those of TLS. */
 type ConfigLines = (port: number) => readonly string[];
 
-async function startNode(more: ConfigLines): Promise<PrivateServer & { busPort: number }> {
-  // The default bus port is 10,000 above the port, which can be too high.
-  const busPort = await freePort();
-  const server = await startRedis({
-    password: PASSWORD,
-    configLines: (port) => [
-      'cluster-enabled yes',
-      `cluster-port ${busPort}`,
-      'cluster-node-timeout 1000',
-      'cluster-config-file nodes.conf',
-      'cluster-require-full-coverage no',
-      'cluster-allow-replica-migration no',
-      `masterauth ${PASSWORD}`,
-      ...more(port),
-    ],
+/** The default bus port is 10,000 above the port, which can be too high. Another process can take either. */
+const startNode = (more: ConfigLines): Promise<PrivateServer & { busPort: number }> =>
+  startOnPort(undefined, async (busPort) => {
+    const server = await startRedis({
+      password: PASSWORD,
+      configLines: (port) => [
+        'cluster-enabled yes',
+        `cluster-port ${busPort}`,
+        'cluster-node-timeout 1000',
+        'cluster-config-file nodes.conf',
+        'cluster-require-full-coverage no',
+        'cluster-allow-replica-migration no',
+        `masterauth ${PASSWORD}`,
+        ...more(port),
+      ],
+    });
+    return { ...server, busPort };
   });
-  return { ...server, busPort };
-}
 
 /** @param replicas how many primaries have one, from the first on */
 export async function startRedisCluster(
