@@ -1,57 +1,17 @@
 /** What the page asks of the API: summaries, failures, retries, the overview, and what operators do. */
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { FailureList, TaskSummary } from '../../api/schemas/summaries.ts';
 import type { Overview, WorkerStatus } from '../../api/schemas/fleet.ts';
 import { readRecentEnds } from '../../db/task-summaries.ts';
 import { announceWorker } from '../../queues/fleet-workers.ts';
 import { endTasks } from '../accept.ts';
-import { jsonAs, startApiWorld, type ApiWorld } from '../api-world.ts';
+import { jsonAs, startApiWorld } from '../api-world.ts';
 import { attemptIn, endIn, keyOf, sqlIn } from '../tes-world.ts';
+import { startTwoOwnersWorld } from '../two-owners-world.ts';
 
-const TOKENS = { tokens: ['ada:ada-token', 'bob:bob-token'] };
-const ada = { authorization: 'Bearer ada-token' };
-const bob = { authorization: 'Bearer bob-token' };
-
-let world: ApiWorld;
-beforeAll(async () => {
-  world = await startApiWorld(TOKENS);
-});
+const { world, ada, bob, get, post, makeScatter, failedScatter } = await startTwoOwnersWorld();
 afterAll(() => world.close());
-
-const get = (path: string, headers = ada) => world.call('GET', path, undefined, headers);
-const post = (path: string, body: unknown = {}, headers: Record<string, string> = ada) =>
-  world.call('POST', path, body, headers);
-
-const template = {
-  name: 'align',
-  executors: [{ image: 'alpine:3', command: ['echo', '{{n}}'] }],
-  outputs: [{ url: 's3://lab/out/{{n}}', path: '/out' }],
-};
-
-async function makeScatter(rows = 4): Promise<{ id: string; tasks: string[] }> {
-  const { json } = await post('/v1/scatters?ids=true', {
-    name: 'reads',
-    template,
-    rows: Array.from({ length: rows }, (_, n) => ({ n: `${n}` })),
-    tags: { lab: 'x' },
-  });
-  return { id: json.id, tasks: json.task_ids };
-}
-
-const fail = (id: string, code: string, sentence: string) =>
-  endIn(world)(id, 'failed', `, failure_code = '${code}', failure = '${sentence}'`);
-
-/** Scatter of four: two fail alike, one otherwise, one is done. */
-async function failedScatter() {
-  const scatter = await makeScatter();
-  const [first = '', second = '', third = '', fourth = ''] = scatter.tasks;
-  await fail(first, 'executor-failed', 'Executor 1 ended with exit code 3. Read s3://a/1.');
-  await fail(second, 'executor-failed', 'Executor 1 ended with exit code 3. Read s3://a/2.');
-  await fail(third, 'out-of-memory', 'It used 2048 MiB. Request more ram_gb.');
-  await endIn(world)(fourth, 'done');
-  return scatter;
-}
 
 describe('a session', () => {
   test('a session names the owner and the scopes of its token, and never the token', async () => {

@@ -1,54 +1,15 @@
 /** Retries of failed and cancelled tasks, as new tasks. */
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { FailureList } from '../../api/schemas/summaries.ts';
 import type { Template } from '../../core/task/template.ts';
-import { jsonAs, startApiWorld, type ApiWorld } from '../api-world.ts';
-import { attemptIn, endIn, keyOf, sqlIn } from '../tes-world.ts';
+import { jsonAs } from '../api-world.ts';
+import { attemptIn, keyOf, sqlIn } from '../tes-world.ts';
+import { startTwoOwnersWorld } from '../two-owners-world.ts';
 
-const TOKENS = { tokens: ['ada:ada-token', 'bob:bob-token'] };
 const SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:lab-AbCdEf';
-const ada = { authorization: 'Bearer ada-token' };
-const bob = { authorization: 'Bearer bob-token' };
-
-let world: ApiWorld;
-beforeAll(async () => {
-  world = await startApiWorld(TOKENS);
-});
+const { world, ada, bob, template, get, post, fail, makeScatter, failedScatter } =
+  await startTwoOwnersWorld();
 afterAll(() => world.close());
-
-const get = (path: string, headers = ada) => world.call('GET', path, undefined, headers);
-const post = (path: string, body: unknown = {}, headers: Record<string, string> = ada) =>
-  world.call('POST', path, body, headers);
-
-const template = {
-  name: 'align',
-  executors: [{ image: 'alpine:3', command: ['echo', '{{n}}'] }],
-  outputs: [{ url: 's3://lab/out/{{n}}', path: '/out' }],
-};
-
-async function makeScatter(rows = 4): Promise<{ id: string; tasks: string[] }> {
-  const { json } = await post('/v1/scatters?ids=true', {
-    name: 'reads',
-    template,
-    rows: Array.from({ length: rows }, (_, n) => ({ n: `${n}` })),
-    tags: { lab: 'x' },
-  });
-  return { id: json.id, tasks: json.task_ids };
-}
-
-const fail = (id: string, code: string, sentence: string) =>
-  endIn(world)(id, 'failed', `, failure_code = '${code}', failure = '${sentence}'`);
-
-/** Scatter of four: two fail alike, one otherwise, one is done. */
-async function failedScatter() {
-  const scatter = await makeScatter();
-  const [first = '', second = '', third = '', fourth = ''] = scatter.tasks;
-  await fail(first, 'executor-failed', 'Executor 1 ended with exit code 3. Read s3://a/1.');
-  await fail(second, 'executor-failed', 'Executor 1 ended with exit code 3. Read s3://a/2.');
-  await fail(third, 'out-of-memory', 'It used 2048 MiB. Request more ram_gb.');
-  await endIn(world)(fourth, 'done');
-  return scatter;
-}
 
 describe('a retry', () => {
   test('a retry of a scatter is a new scatter of its failed tasks, once for each key', async () => {
