@@ -4,6 +4,7 @@
  * minute.
  */
 import type { Redis } from 'ioredis';
+import { isObject } from '../core/is-object.ts';
 import { stages, type Stage } from '../core/places.ts';
 import { readClockMs } from './job-counts.ts';
 
@@ -92,8 +93,7 @@ function readStanding(json: string): Omit<WorkerStanding, 'id'> {
 const count = (value: unknown): number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
 
-const asFields = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? { ...value } : {};
+const asFields = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
 
 function fieldsIn(json: string): Record<string, unknown> {
   try {

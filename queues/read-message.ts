@@ -2,6 +2,7 @@
  * What a worker finds in a queue: a message of this version, of a newer one that works beside it, or
  * of nobody (docs/adr/0046-two-versions.md).
  */
+import { isObject } from '../core/is-object.ts';
 import type { Stage } from '../core/places.ts';
 import type { Messages } from './messages.ts';
 
@@ -46,7 +47,7 @@ const READERS: { readonly [S in Stage]: (data: Fields) => Messages[S] | undefine
 };
 
 export function readMessage<S extends Stage>(stage: S, data: unknown): ReadMessage<S> {
-  const fields = fieldsOf(data);
+  const fields = isObject(data) ? data : undefined;
   const form = fields?.['form'] ?? 1;
   if (typeof form === 'number' && Number.isSafeInteger(form) && form > NEWEST_FORM)
     return { newerForm: form };
@@ -55,6 +56,3 @@ export function readMessage<S extends Stage>(stage: S, data: unknown): ReadMessa
     ? { message }
     : { malformed: `The message is not one for ${stage}: ${JSON.stringify(data)?.slice(0, 200)}` };
 }
-
-const fieldsOf = (data: unknown): Fields | undefined =>
-  typeof data === 'object' && data !== null && !Array.isArray(data) ? { ...data } : undefined;

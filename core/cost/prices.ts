@@ -4,6 +4,7 @@
  */
 import { isSameQueue, isQueueName } from '../submission/on-demand.ts';
 import builtIn from './prices.json' with { type: 'json' };
+import { isObject } from '../is-object.ts';
 
 export interface Rate {
   vcpuHour: number;
@@ -49,9 +50,6 @@ export function readPrices(text: string): Prices {
 }
 
 export const builtInPrices: Prices = builtIn;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readText(
   ...[value, form, field, expected, wrong]: [unknown, RegExp, string, string, string[]]

@@ -8,6 +8,7 @@ import { pathOfUrl } from './file-url.ts';
 import { mapPath, unmapUrl, type PathMap } from './path-map.ts';
 import { problemAt, type Problem } from '../problems.ts';
 import { joinUrl } from './s3-url.ts';
+import { isObject } from '../is-object.ts';
 
 export interface MountedInput {
   /** `inputs[2].url` */
@@ -20,8 +21,6 @@ export interface MountedInput {
 export type UploadPlan = { problems: Problem[] } | { task: unknown; inputs: MountedInput[] };
 
 type Fields = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const listIn = (from: unknown, name: string): Fields[] =>
   isObject(from) && Array.isArray(from[name]) ? from[name].filter(isObject) : [];
 const textIn = (from: Fields | undefined, name: string): string | undefined =>

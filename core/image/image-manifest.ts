@@ -1,5 +1,6 @@
 /** Manifests of images and indexes over them (sources: OCI image spec 1.1, Docker manifest v2 schema 2). */
 import type { Architecture } from './architecture.ts';
+import { isObject } from '../is-object.ts';
 
 const INDEX_TYPES = [
   'application/vnd.oci.image.index.v1+json',
@@ -66,18 +67,15 @@ export function chooseManifest(index: unknown, architecture: Architecture): Chos
 }
 
 function entriesOf(index: unknown): IndexEntry[] | undefined {
-  if (!isRecord(index) || !Array.isArray(index['manifests'])) return undefined;
+  if (!isObject(index) || !Array.isArray(index['manifests'])) return undefined;
   return index['manifests'].flatMap((one: unknown): IndexEntry[] => {
-    if (!isRecord(one)) return [];
+    if (!isObject(one)) return [];
     const { digest, mediaType, platform } = one;
-    return typeof digest === 'string' && typeof mediaType === 'string' && isRecord(platform)
+    return typeof digest === 'string' && typeof mediaType === 'string' && isObject(platform)
       ? [{ digest, mediaType, platform }]
       : [];
   });
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The hex of a `sha256:…` digest; undefined for any other. */
 export const sha256In = (digest: string): string | undefined =>

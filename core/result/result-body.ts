@@ -14,11 +14,10 @@ import {
   type UploadedFile,
   type Usage,
 } from './result.ts';
+import { isObject } from '../is-object.ts';
 
 type Fields = Record<string, unknown>;
 
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isErrorKind = (value: unknown): value is StagerError['kind'] =>
   stagerErrorKinds.some((kind) => kind === value);
 const isCount = (value: unknown): value is number =>

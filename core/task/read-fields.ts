@@ -3,6 +3,7 @@
  * null counts as absent, since TES clients send null for what they do not set.
  */
 import { memberPath, problemAt, type Problem } from '../problems.ts';
+import { isObject } from '../is-object.ts';
 
 export interface TextRule {
   /** Characters; no limit when absent. */
@@ -24,9 +25,6 @@ export interface NumberRule {
   /** 0 counts as absent: clients generated from protocol buffers send it for what was not set. */
   zeroIsAbsent?: boolean;
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What was expected instead of the text; undefined when it is valid. */
 function refusal(text: string, rule: TextRule): string | undefined {
