@@ -61,7 +61,7 @@ export async function tearDown(deployment: Deployment, yes: boolean): Promise<vo
 // The clock of EC2 may be ahead of this one.
 const TWO_HOURS_MS = 7_200_000;
 
-/** Volumes that the hosts' disks left behind. No host is left, so that young ones are nobody's either. */
+/** Volumes that the hosts' disks left behind. No host is left, so young ones belong to nobody, too. */
 async function sweepVolumes({ clients, say }: Deployment, stack: string): Promise<void> {
   const client = ec2ClientOver(clients.ec2);
   await sweep(client, { stack, isDryRun: false, nowMs: Date.now() + TWO_HOURS_MS, say }).catch(
