@@ -113,7 +113,17 @@ export async function growFileSystem(
   else if (volumeBytes > kernelVolume().sizeBytes)
     await mustRun(lvm('lvchange', ['--refresh', volume], options));
   await mustRun(run('xfs_growfs', [mountPoint], options));
+  await writeSuperblock(mountPoint, options);
 }
+
+/**
+ * The new size is in XFS's log first, and in the superblock up to half a minute later. Linux before 6.13 cannot mount
+ * the file system of a host that loses its power in between: it recovers the log by the size of the superblock, and
+ * finds what was written to the new part to be beyond the end (the commit a798011c8fd4 tells of it). A label is written
+ * to the superblock at once, and the size with it. xfs_io of Amazon Linux 2 cannot, and the disk has grown all the same.
+ */
+const writeSuperblock = (mountPoint: string, options?: RunOptions): Promise<Ran> =>
+  run('xfs_io', ['-c', `label -s ${GROUP}`, mountPoint], options);
 
 /** XFS leaves out a last part that is too small for it. */
 const LEFT_OUT_BYTES = 8_388_608;

@@ -36,12 +36,22 @@ export async function setUp(policy: Policy): Promise<void> {
     if (await groupExists()) await mustRun(lvm('vgchange', ['-ay', GROUP]));
     else await makeGroup(policy);
     mkdirSync(paths.mount, { recursive: true });
-    await mustRun(run('mount', ['-t', 'xfs', '-o', 'noatime', LV_PATH, paths.mount]));
+    await mount();
   }
   for (const target of paths.binds) await bind(target);
   await makeBallast();
   mkdirSync(paths.run, { recursive: true });
   writeFileSync(paths.ready, `${policy.mode}\n`);
+}
+
+/** A disk is kept for what tasks of this boot write: nobody needs what is on one that cannot be read any more. */
+async function mount(): Promise<void> {
+  const { code, said } = await run('mount', ['-t', 'xfs', '-o', 'noatime', LV_PATH, paths.mount]);
+  if (code !== 0)
+    throw new CannotSetUp(
+      `The disk of the tasks cannot be mounted: ${said}. Tasks do not outlive a restart of their host, so this host ends, ` +
+        'and Batch starts another one.',
+    );
 }
 
 const isMounted = (target: string): boolean =>

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   closeSync,
   mkdirSync,
   mkdtempSync,
@@ -20,7 +21,7 @@ import { nvmeDevices } from '../host/devices.ts';
 import { readJournal, writeJournal } from '../host/journal-file.ts';
 import { kernelLog } from '../host/kernel-log.ts';
 import { takeLock } from '../host/lock.ts';
-import { isWhole, kernelVolume, parseGroup } from '../host/lvm.ts';
+import { growFileSystem, isWhole, kernelVolume, parseGroup } from '../host/lvm.ts';
 import { run } from '../host/programs.ts';
 import { tasksAt } from '../host/real-machine.ts';
 import { emptyJournal } from '../rules/journal.ts';
@@ -153,6 +154,23 @@ describe('The group', () => {
     expect(isWhole(group, whole - 4_194_304)).toBe(true);
     expect(isWhole(group, whole - 8_388_608)).toBe(false);
     expect(isWhole({ ...group, freeExtents: 1 }, whole)).toBe(false);
+  });
+
+  it('writes its new size to the superblock at once; where that fails, it has grown all the same.', async () => {
+    const before = process.env['PATH'];
+    for (const name of ['lvm', 'xfs_growfs', 'xfs_io']) {
+      put(`bin/${name}`, `#!/bin/sh\necho "${name} $*" >>${at('ran')}\n[ ${name} != xfs_io ]\n`);
+      chmodSync(at(`bin/${name}`), 0o755);
+    }
+    process.env['PATH'] = at('bin');
+    try {
+      await growFileSystem('/disk', { volumes: new Map(), freeExtents: 1, volumeBytes: 1 });
+    } finally {
+      process.env['PATH'] = before;
+    }
+    const [grown, ...then] = readFileSync(at('ran'), 'utf8').trim().split('\n');
+    expect(grown).toMatch(/^lvm lvextend /);
+    expect(then).toEqual(['xfs_growfs /disk', 'xfs_io -c label -s batchwell /disk']);
   });
 
   it('has a volume that the kernel knows by its number, whatever its path is called.', () => {

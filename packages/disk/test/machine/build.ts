@@ -22,6 +22,7 @@ const PROGRAMS = [
   'dmsetup',
   'mkfs.xfs',
   'xfs_growfs',
+  'xfs_io',
   'xfs_repair',
   'blkid',
   'flock',

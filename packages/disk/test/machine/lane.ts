@@ -92,7 +92,7 @@ export class Lane {
 
   /** The next case has a new machine. */
   async #failed(what: string, error: unknown): Promise<void> {
-    const seen = 'dmesg | tail -n 15; lvm pvs; dmsetup table; ps | tail -n 20';
+    const seen = 'dmesg | tail -n 60; lvm pvs; dmsetup table; ps | tail -n 20';
     const state = await this.#qemu?.ask(seen).catch(() => undefined);
     this.#say(`${what}: FAILED\n${String(error)}\n${this.#bench?.log()}\n${state?.out}`);
     await this.stop();
