@@ -13,6 +13,7 @@ import { indexes } from './indexes.ts';
 import type { BenchOptions } from './options.ts';
 import type { Rows } from './report.ts';
 import { sequential } from './sequential.ts';
+import { saturate } from './saturate.ts';
 import { scale } from './scale.ts';
 import { scatter } from './scatter.ts';
 import { singles } from './singles.ts';
@@ -44,6 +45,8 @@ export const benches = {
   drain: { run: drain, tasks: [10_000, 100_000] },
   events: { run: events, tasks: [1000] },
   indexes: { run: indexes, tasks: [10_000] },
+  /** In flight at once: what saturates first. */
+  saturate: { run: saturate, tasks: [1_000_000] },
   soak: { run: soak, tasks: [200_000] },
 } satisfies Record<string, Bench>;
 

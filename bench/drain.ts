@@ -6,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { selectFirst } from '../db/rows.ts';
 import { inWorld } from './in-world.ts';
 import type { BenchOptions } from './options.ts';
+import { untilPurged } from './purge.ts';
 import { requestRows, stageRows, usageRows, type Rows } from './report.ts';
 import { postScatter, putInputs, readTimes, untilEnded, untilSubmitted } from './scatters.ts';
-import type { World } from './world.ts';
+import type { Snapshot, World } from './world.ts';
 
 export async function drain(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
@@ -25,12 +26,15 @@ export async function drain(options: BenchOptions): Promise<Rows> {
       await world.restartWorkers(0);
       await untilContainersEnded(world, tasks);
       await world.reset();
+      await untilPurged(world.pool);
       await world.restartWorkers(options.workers);
       const before = await world.snapshot();
       await untilEnded(world, names);
       const after = await world.snapshot();
       const endedMs = (await readLastEnd(world)) - before.atMs;
       const { places } = await readTimes(world, names);
+      await untilPurged(world.pool);
+      const purged = await world.snapshot();
       rows[`${tasks} ended`] = {
         'ended→done tasks/s': (tasks / endedMs) * 1000,
         'ended→done ms': endedMs,
@@ -38,11 +42,15 @@ export async function drain(options: BenchOptions): Promise<Rows> {
         ...requestRows(await world.counts(), tasks),
         ...stageRows(await world.meters()),
         ...usageRows(before, after, tasks),
+        'mariadb CPU ms/task, with its purge':
+          (1000 * (cpuOf(purged, 'mariadb') - cpuOf(before, 'mariadb'))) / tasks,
       };
     });
   }
   return rows;
 }
+
+const cpuOf = ({ usage }: Snapshot, name: string): number => usage[name]?.cpuSeconds ?? 0;
 
 async function postAll(
   world: World,

@@ -1,7 +1,7 @@
 /**
  * Runs one benchmark, prints a table and writes JSON to bench/results:
  *
- *   npm run bench -- scatter|singles|sequential|hits|flights|cache|watch|submit|scale|memory|events|indexes|soak [--tasks 1000,10000]
+ *   npm run bench -- scatter|singles|sequential|hits|flights|cache|watch|submit|scale|memory|events|indexes|saturate|soak [--tasks 1000,10000]
  *
  * options.ts has the other options.
  */

@@ -14,6 +14,8 @@ export interface ScatterPlan {
   /** The label of an earlier scatter, whose inputs and image are used: this makes both equal. */
   like?: string;
   tasks: number;
+  /** How many different inputs the tasks have; one each when absent. */
+  inputs?: number;
   cache: 'off' | 'readwrite';
 }
 
@@ -30,7 +32,7 @@ export async function putInputs(world: World, label: string, tasks: number): Pro
 }
 
 function scatterBody(
-  { label, like = label, cache }: ScatterPlan,
+  { label, like = label, cache, inputs = Number.POSITIVE_INFINITY }: ScatterPlan,
   name: string,
   rows: readonly number[],
 ): string {
@@ -51,7 +53,7 @@ function scatterBody(
     },
     rows: rows.map((row) => ({
       sample: `sample-${row}`,
-      input: inputUrl(like, row),
+      input: inputUrl(like, row % inputs),
       output: `s3://${BUCKET}/out/${label}/${String(row).padStart(6, '0')}.txt`,
     })),
   });
