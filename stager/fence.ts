@@ -31,10 +31,16 @@ export interface Fence {
   mine: boolean;
 }
 
-const ownerPlace = (submission: S3Place): S3Place => ({
+/** Where an object of a submission is. */
+export const placeIn = (
+  { submission }: Pick<OwnSubmission, 'submission'>,
+  name: string,
+): S3Place => ({
   bucket: submission.bucket,
-  key: submission.key + inSubmission.owner,
+  key: submission.key + name,
 });
+
+const ownerPlace = (submission: S3Place): S3Place => placeIn({ submission }, inSubmission.owner);
 
 interface SeenOwner {
   /** Undefined when the object carries no proof of this submission. */

@@ -1,21 +1,21 @@
 /** The inputs of a task: its script declares them one by one, then all are fetched at once. */
-import { append } from '../core/append.ts';
-import { HeadObjectCommand, ListObjectsV2Command, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { containerPath, laidAfter } from '../core/container/container-path.ts';
 import { makeFolder } from './make-folder.ts';
 import { pathOfUrl } from '../core/files/file-url.ts';
 import { hideUrlSecrets } from '../core/files/url-secrets.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
-import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.ts';
-import type { ReadInput, ReadObject } from '../core/cache/read-digest.ts';
+import { readDigest, sumsDigest } from '../core/cache/read-digest.ts';
 import type { InputsRead, StagerError } from '../core/result/result.ts';
-import type { Target } from './body.ts';
 import { download, FILES_AT_ONCE, sayFolder, UNFINISHED } from './download.ts';
 import type { Source } from './download.ts';
+import { fetchFolder } from './fetch-folder.ts';
+import { hexOf, isNotTold, NOT_FROM_S3 } from './fetched.ts';
+import type { Fetched, FetchedFile, Means } from './fetched.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { anyRoom } from './room.ts';
 import type { Room } from './room.ts';
@@ -27,161 +27,6 @@ export type DeclaredInput =
   | { kind: 'content'; content: string; path: string; name: string }
   | { kind: 'file' | 'folder'; url: string; path: string; name: string };
 
-/**
- * The state of a fetched file on disk. An output with the same URL and state is not written again.
- */
-export interface FetchedFile {
-  url: string;
-  path: string;
-  sizeBytes: number;
-  /** Of what was fetched from S3, without quotes. */
-  etag?: string;
-  /** base64; of what was fetched from S3. */
-  crc64nvme?: string;
-}
-
-/** A key's path within its folder. @throws when it would lead out of the folder */
-function pathWithin(key: string, prefix: string): string {
-  const path = key.slice(prefix.length);
-  const steps = path.replace(/\/$/, '').split('/');
-  if (steps.some((step) => step === '' || step === '.' || step === '..'))
-    throw new FinalError(`the key ${JSON.stringify(key)} cannot be the path of a file in a folder`);
-  return path;
-}
-
-/** CRC64NVME of no bytes, as the marker of a folder has it. Hex. */
-const EMPTY_CRC = '00'.repeat(8);
-
-const hexOf = (base64: string): string => Buffer.from(base64, 'base64').toString('hex');
-
-/** What fetching an input needs besides the input. */
-interface Means {
-  s3: S3Client;
-  shared: SharedFolders;
-  target: Target;
-}
-
-/** An object of a directory, as it was read. */
-type FetchedMember = ReadObject & { crc64nvme?: string };
-
-async function fetchMember(
-  { s3, target }: Means,
-  place: S3Place,
-  { name, etag }: { name: string; etag: string },
-  path: string,
-): Promise<FetchedMember> {
-  // An empty folder is an object without bytes whose key ends in '/'.
-  if (name.endsWith('/')) {
-    await makeFolder(path);
-    return { name, etag, sizeBytes: 0, crc64nvme: EMPTY_CRC };
-  }
-  const file = await download(s3, place, path, { ...target, isAnnounced: true });
-  return {
-    name,
-    etag: file.etag ?? '',
-    sizeBytes: file.sizeBytes,
-    ...(file.crc64nvme !== undefined && { crc64nvme: hexOf(file.crc64nvme) }),
-  };
-}
-
-interface Listed {
-  key: string;
-  etag: string;
-  sizeBytes: number;
-}
-
-/** @throws DeclaredError for keys that no file system can hold together */
-function requireTree(listed: readonly Listed[], prefix: string, seen: Tree): void {
-  for (const { key, sizeBytes } of listed) {
-    if (key.endsWith('/') && sizeBytes > 0)
-      throw new DeclaredError(
-        `the key ${JSON.stringify(key)} ends in '/', which makes it a folder, but it holds ${sizeBytes} bytes. ` +
-          'Copy the object to a key that does not end in a slash',
-      );
-    if (key === prefix) continue;
-    const steps = pathWithin(key, prefix).replace(/\/$/, '').split('/');
-    const depth = key.endsWith('/') ? steps.length : steps.length - 1;
-    for (let count = 1, folder = ''; count <= depth; count += 1) {
-      folder = `${folder}${steps[count - 1]}/`;
-      seen.folders.add(folder);
-      if (seen.files.has(folder)) throw bothKinds(prefix + folder);
-    }
-    if (key.endsWith('/')) continue;
-    const asFolder = `${steps.join('/')}/`;
-    seen.files.add(asFolder);
-    if (seen.folders.has(asFolder)) throw bothKinds(prefix + asFolder);
-  }
-}
-
-/** What a listing has shown so far, with a slash at the end of each name. */
-interface Tree {
-  files: Set<string>;
-  folders: Set<string>;
-}
-
-const bothKinds = (folder: string): DeclaredError =>
-  new DeclaredError(
-    `${JSON.stringify(folder.slice(0, -1))} is the key of an object and also a folder that other keys are in. ` +
-      'A file system cannot hold both: move one of them',
-  );
-
-async function fetchFolder(means: Means, place: S3Place, folder: string): Promise<Fetched> {
-  const { s3, target } = means;
-  const members: FetchedMember[] = [];
-  const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
-  await makeFolder(folder);
-  const tree: Tree = { files: new Set(), folders: new Set() };
-  let seen = 0;
-  for await (const page of paginateListObjectsV2(
-    { client: s3 },
-    { Bucket: place.bucket, Prefix: prefix },
-  )) {
-    const objects = (page.Contents ?? []).flatMap(
-      ({ Key: key, ETag: etag = '', Size: sizeBytes = 0 }) =>
-        key === undefined ? [] : [{ key, etag: etag.replaceAll('"', ''), sizeBytes }],
-    );
-    seen += objects.length;
-    requireTree(objects, prefix, tree);
-    await target.room.announceFolder(
-      folder,
-      objects.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    );
-    append(
-      members,
-      await allSettled(
-        objects
-          .filter(({ key }) => key !== prefix)
-          .map(({ key, etag }) =>
-            fetchMember(
-              means,
-              { bucket: place.bucket, key },
-              { name: key.slice(prefix.length), etag },
-              join(folder, pathWithin(key, prefix)),
-            ),
-          ),
-      ),
-    );
-  }
-  if (seen === 0) throw await whyNoFolder(s3, place, prefix);
-  return { read: members, sum: folderSum(members) };
-}
-
-/** Nothing is below the key of a DIRECTORY: a file may be at the key itself. */
-async function whyNoFolder(
-  s3: S3Client,
-  { bucket, key }: S3Place,
-  prefix: string,
-): Promise<FinalError> {
-  const file = key.replace(/\/+$/, '');
-  const head = file !== '' && new HeadObjectCommand({ Bucket: bucket, Key: file });
-  const isFile = head && (await s3.send(head).then(isThere, isNotTold));
-  if (isFile) return new DeclaredError('it is a file (an object) but is declared as DIRECTORY');
-  return new FinalError(
-    `NoSuchKey: no object has this prefix: no key begins with ${JSON.stringify(prefix)}. An empty folder is an ` +
-      'object with this key and no bytes',
-  );
-}
-
 /** There is no object at the key of a FILE: there may be objects below it. */
 async function whyNoFile(s3: S3Client, { bucket, key }: S3Place, error: unknown): Promise<unknown> {
   if (!(error instanceof Error && error.name === 'NoSuchKey')) return error;
@@ -191,27 +36,6 @@ async function whyNoFile(s3: S3Client, { bucket, key }: S3Place, error: unknown)
     ? new DeclaredError('it is a directory (a prefix of objects) but is declared as FILE')
     : error;
 }
-
-const isThere = (): boolean => true;
-/** A role may be allowed to read the object and not to look at others. */
-const isNotTold = (): boolean => false;
-
-function folderSum(members: readonly FetchedMember[]): string | null {
-  const summed = members.flatMap(({ name, sizeBytes, crc64nvme }) =>
-    crc64nvme === undefined ? [] : [{ name, sizeBytes, crc64nvme }],
-  );
-  return summed.length === members.length ? directorySum(summed) : null;
-}
-
-interface Fetched {
-  file?: FetchedFile;
-  /** The objects that were read; null where nothing was read from S3. */
-  read: ReadInput;
-  /** What they hold, hex: see `InputsRead.sums`. */
-  sum: string | null;
-}
-
-const NOT_FROM_S3: Fetched = { read: null, sum: null };
 
 /**
  * A file that the task already sees at its path, such as one in a shared folder: there is nothing

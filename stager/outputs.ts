@@ -7,7 +7,7 @@ import type { FileType } from '../core/task/task.ts';
 import { digestFile, inBase64 } from './digest.ts';
 import { sayLeftOut } from '../core/result/left-out.ts';
 import { matchPaths } from './glob.ts';
-import type { FetchedFile } from './inputs.ts';
+import type { FetchedFile } from './fetched.ts';
 import { planWrites } from './plan-writes.ts';
 import type { PlannedFile, Written } from './plan-writes.ts';
 import type { Reach } from './reach.ts';
