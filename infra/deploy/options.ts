@@ -83,7 +83,7 @@ ${WHERE_HELP}
   --replace-data         lets a change replace or remove buckets and databases
   --pipeline NAME=VALUE  deploys the pipeline of the host release and the image, such as Source=S3
   --network NAME=VALUE   a parameter of a template; also --core, --service, --watch. Repeat it for
-                         more. infra/settings.ts lists them. A value stays until you give another`;
+                         more. infra/parameters lists them. A value stays until you give another`;
 
 export const teardownHelp = `npm run aws:teardown -- [options]
 

@@ -1,13 +1,10 @@
 /** Parameters of the templates, checked before CloudFormation is asked. */
-import {
-  coreParameters,
-  networkParameters,
-  serviceParameters,
-  watchParameters,
-  type Parameter,
-  type Parameters,
-} from '../settings.ts';
+import { coreParameters } from '../parameters/core.ts';
+import { networkParameters } from '../parameters/network.ts';
+import type { Parameter, Parameters } from '../parameters/parameter.ts';
 import { pipelineParameters } from '../parameters/pipeline.ts';
+import { serviceParameters } from '../parameters/service.ts';
+import { watchParameters } from '../parameters/watch.ts';
 import { Refusal } from './errors.ts';
 
 export type ParameterValues = Readonly<Record<string, string>>;

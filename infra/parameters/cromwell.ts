@@ -1,5 +1,5 @@
 /** Parameters of the template cromwell. */
-import { ARN_OR_NONE, type Parameters } from '../settings.ts';
+import { ARN_OR_NONE, type Parameters } from './parameter.ts';
 
 export const cromwellParameters = {
   ServiceStack: {

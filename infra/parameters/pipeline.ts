@@ -1,5 +1,5 @@
 /** Parameters of the template pipeline. */
-import { ARN_OR_NONE, logRetention, SWITCH, type Parameters } from '../settings.ts';
+import { ARN_OR_NONE, logRetention, SWITCH, type Parameters } from './parameter.ts';
 
 export const pipelineParameters = {
   CoreStack: { fallback: 'batchwell', reason: 'Name of the stack of the template core.' },

@@ -3,7 +3,7 @@
  * enough for `batchwell up --aws` on a laptop.
  */
 import { Fn, Tags, type App, type Stack } from 'aws-cdk-lib';
-import { coreParameters } from '../settings.ts';
+import { coreParameters } from '../parameters/core.ts';
 import { addAccess } from './core/access.ts';
 import { addBuckets } from './core/buckets.ts';
 import { addCompute } from './core/compute.ts';

@@ -13,7 +13,7 @@ import {
   CfnVPCEndpoint,
   CfnVPCGatewayAttachment,
 } from 'aws-cdk-lib/aws-ec2';
-import { networkParameters } from '../settings.ts';
+import { networkParameters } from '../parameters/network.ts';
 import { choose, condition, createStack, declare, is, not, only, output } from './template.ts';
 
 /** What hosts and the service call. Without NAT each needs an endpoint; S3 has one of another kind. */

@@ -5,7 +5,7 @@ import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnCluster } from 'aws-cdk-lib/aws-ecs';
 import { executionPolicy, executionTrust } from '../access/execution.ts';
 import { trust } from '../access/statement.ts';
-import { serviceParameters } from '../settings.ts';
+import { serviceParameters } from '../parameters/service.ts';
 import { addDatabase } from './service/database.ts';
 import { addLoadBalancer } from './service/load-balancer.ts';
 import { addProcesses } from './service/processes.ts';

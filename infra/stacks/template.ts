@@ -16,7 +16,7 @@ import {
   type ICfnConditionExpression,
   type ICfnRuleConditionExpression,
 } from 'aws-cdk-lib';
-import type { Parameter, Parameters } from '../settings.ts';
+import type { Parameter, Parameters } from '../parameters/parameter.ts';
 
 export type Declared<P extends Parameters> = { readonly [Name in keyof P]: CfnParameter };
 

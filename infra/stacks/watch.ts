@@ -5,7 +5,7 @@ import { CfnDashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
-import { watchParameters } from '../settings.ts';
+import { watchParameters } from '../parameters/watch.ts';
 import { alarm, MINUTE, runbook, type Alarm, type Watch } from './watch/alarm.ts';
 import { addUnusedVolumes } from './watch/unused-volumes.ts';
 import {

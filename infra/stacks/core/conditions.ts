@@ -1,6 +1,6 @@
 /** Conditions of the template core, and the rules that refuse parameters that contradict each other. */
 import { Fn, type Stack } from 'aws-cdk-lib';
-import type { coreParameters } from '../../settings.ts';
+import type { coreParameters } from '../../parameters/core.ts';
 import { condition, is, isEmpty, isSet, not, refuse, type Declared } from '../template.ts';
 
 export type CoreParameters = Declared<typeof coreParameters>;

@@ -1,6 +1,6 @@
 /** What the files of the template service share. */
 import type { CfnCondition, Stack } from 'aws-cdk-lib';
-import type { serviceParameters } from '../../settings.ts';
+import type { serviceParameters } from '../../parameters/service.ts';
 import type { Declared } from '../template.ts';
 
 export type ServiceParameters = Declared<typeof serviceParameters>;

@@ -1,7 +1,7 @@
 /** An alarm that goes to the topic and names its chapter of the runbook. */
 import { Fn, type CfnCondition, type Stack } from 'aws-cdk-lib';
 import { CfnAlarm, type CfnAlarmProps } from 'aws-cdk-lib/aws-cloudwatch';
-import type { watchParameters } from '../../settings.ts';
+import type { watchParameters } from '../../parameters/watch.ts';
 import type { Declared } from '../template.ts';
 
 export interface Watch {
