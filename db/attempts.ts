@@ -3,6 +3,7 @@ import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Place } from '../core/places.ts';
 import type { StoredRecord } from '../core/result/result.ts';
 import type { Session, Transaction } from './client.ts';
+import { isOneOf } from './id-ranges.ts';
 import { fromJson, select, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
 
@@ -94,11 +95,12 @@ export async function lockOpenAttempts(
   taskIds: readonly number[],
 ): Promise<Set<string>> {
   if (taskIds.length === 0) return new Set();
+  const these = isOneOf('task_id', taskIds);
   const rows = await select<{ taskId: number; number: number }>(
     session,
-    `SELECT task_id AS taskId, number FROM attempts WHERE task_id IN (?) AND outcome IS NULL
+    `SELECT task_id AS taskId, number FROM attempts WHERE ${these.sql} AND outcome IS NULL
       FOR UPDATE`,
-    [taskIds],
+    these.values,
   );
   return new Set(rows.map(attemptKey));
 }

@@ -2,6 +2,7 @@
 import { lookupKey, type CacheLookup } from './call-cache.ts';
 import type { EndPlace } from '../core/places.ts';
 import { type Session } from './client.ts';
+import { isOneOf } from './id-ranges.ts';
 import { select, write } from './rows.ts';
 
 export interface Flight extends CacheLookup {
@@ -24,30 +25,51 @@ export async function boardFlights(
   const leaders = wanted
     .filter(({ writes }) => writes)
     .toSorted((a, b) => a.fingerprint.compare(b.fingerprint));
-  if (leaders.length > 0) {
-    await write(
-      session,
-      'INSERT IGNORE INTO cache_flights (fingerprint, domain, task_id, since_ms) VALUES ?',
-      [leaders.map(({ fingerprint, domain, taskId }) => [fingerprint, domain, taskId, nowMs])],
-    );
-  }
-  const rows = await select<CacheLookup & { taskId: number }>(
+  // All of them lead where each has its row: then only the others are looked up.
+  const lead = (await insertFlights(session, leaders, nowMs)) === leaders.length;
+  const asked = lead ? wanted.filter(({ writes }) => !writes) : wanted;
+  const found = await readLeaders(session, asked);
+  return new Map([...(lead ? leaders : []), ...found].map((one) => [lookupKey(one), one.taskId]));
+}
+
+/** Returns how many had no leader yet. */
+async function insertFlights(
+  session: Session,
+  leaders: readonly Flight[],
+  nowMs: number,
+): Promise<number> {
+  if (leaders.length === 0) return 0;
+  const inserted = await write(
+    session,
+    'INSERT IGNORE INTO cache_flights (fingerprint, domain, task_id, since_ms) VALUES ?',
+    [leaders.map(({ fingerprint, domain, taskId }) => [fingerprint, domain, taskId, nowMs])],
+  );
+  return inserted.affectedRows;
+}
+
+async function readLeaders(
+  session: Session,
+  lookups: readonly CacheLookup[],
+): Promise<(CacheLookup & { taskId: number })[]> {
+  if (lookups.length === 0) return [];
+  return select<CacheLookup & { taskId: number }>(
     session,
     'SELECT fingerprint, domain, task_id AS taskId FROM cache_flights WHERE fingerprint IN (?)',
-    [wanted.map(({ fingerprint }) => fingerprint)],
+    [lookups.map(({ fingerprint }) => fingerprint)],
   );
-  return new Map(rows.map((row) => [lookupKey(row), row.taskId]));
 }
 
 /** Ends the flights of tasks that ended. Returns the tasks that waited for them at cache-check. */
 export async function landFlights(session: Session, taskIds: readonly number[]): Promise<number[]> {
   if (taskIds.length === 0) return [];
-  const left = await write(session, 'DELETE FROM cache_flights WHERE task_id IN (?)', [taskIds]);
+  const led = isOneOf('task_id', taskIds);
+  const left = await write(session, `DELETE FROM cache_flights WHERE ${led.sql}`, led.values);
   if (left.affectedRows === 0) return [];
+  const forThem = isOneOf('waits_for', taskIds);
   const waiting = await select<{ id: number }>(
     session,
-    `SELECT id FROM tasks WHERE waits_for IN (?) AND place = 'cache-check'`,
-    [taskIds],
+    `SELECT id FROM tasks WHERE ${forThem.sql} AND place = 'cache-check'`,
+    forThem.values,
   );
   return waiting.map((row) => row.id);
 }

@@ -1,6 +1,7 @@
 /** The call cache: entries by fingerprint, and their outputs. */
 import { inTransaction, type Database, type Session } from './client.ts';
 import { replaceOlder } from './replaced-entries.ts';
+import { isOneOf } from './id-ranges.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
 
@@ -117,10 +118,14 @@ export async function saveEntries(
         'INSERT IGNORE INTO cache_entries (domain, fingerprint, listed_fingerprint, task_id, owner, name, run_ms, warnings, created_ms) VALUES ?',
         [part],
       );
+    const written = isOneOf(
+      'task_id',
+      entries.map(({ taskId }) => taskId),
+    );
     const rows = await select<{ id: number; taskId: number }>(
       session,
-      'SELECT id, task_id AS taskId FROM cache_entries WHERE task_id IN (?)',
-      [entries.map(({ taskId }) => taskId)],
+      `SELECT id, task_id AS taskId FROM cache_entries WHERE ${written.sql}`,
+      written.values,
     );
     const ids = new Map(rows.map((row) => [row.taskId, row.id]));
     const outputs = entries.flatMap((entry) =>

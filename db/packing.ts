@@ -5,6 +5,7 @@
 import type { NamedSubmission, PackedAttempt, Ready } from '../core/submission/packing.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
+import { isOneOf } from './id-ranges.ts';
 import { select, selectFirst, write } from './rows.ts';
 
 /** Attempts of a shape that wait to be packed, and pause no longer. */
@@ -116,10 +117,14 @@ export async function packSubmission(
     if (packed.length === 0) return undefined;
     const id = await insertSubmission(session, request, packed);
     await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
+    const these = isOneOf(
+      'id',
+      packed.map(({ taskId }) => taskId),
+    );
     await write(
       session,
-      'UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE id IN (?)',
-      [id, packed.map(({ taskId }) => taskId)],
+      `UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE ${these.sql}`,
+      [id, ...these.values],
     );
     return id;
   });

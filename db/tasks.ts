@@ -16,6 +16,7 @@ import type { ProfileName } from '../core/profiles/profile-names.ts';
 import type { CacheMode, MergeMode } from '../core/task/task.ts';
 import { logChange } from './changes.ts';
 import type { Session, Transaction } from './client.ts';
+import { isOneOf } from './id-ranges.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
 
@@ -61,10 +62,11 @@ export async function readTasksAt(
   ids: readonly number[],
 ): Promise<TaskRow[]> {
   if (ids.length === 0) return [];
+  const these = isOneOf('id', ids);
   const rows = await select<Omit<TaskRow, 'values'> & { slotValues: string }>(
     session,
-    `SELECT ${COLUMNS} FROM tasks WHERE id IN (?) AND place = ?`,
-    [ids, stage],
+    `SELECT ${COLUMNS} FROM tasks WHERE ${these.sql} AND place = ?`,
+    [...these.values, stage],
   );
   return rows.map(({ slotValues, ...row }) => ({ ...row, values: fromJson<string[]>(slotValues) }));
 }
@@ -77,10 +79,11 @@ export async function readIdsAt(
   lock: '' | 'FOR UPDATE' = '',
 ): Promise<Set<number>> {
   if (ids.length === 0) return new Set();
+  const these = isOneOf('id', ids);
   const rows = await select<{ id: number }>(
     session,
-    `SELECT id FROM tasks WHERE id IN (?) AND place = ? ORDER BY id ${lock}`,
-    [ids, stage],
+    `SELECT id FROM tasks WHERE ${these.sql} AND place = ? ORDER BY id ${lock}`,
+    [...these.values, stage],
   );
   return new Set(rows.map(({ id }) => id));
 }
@@ -199,10 +202,11 @@ export async function moveTasks<M extends MoveName>(
   const [columns, values] = placeColumns(move, details);
   const fields = Object.keys(set) as (keyof Settable)[];
   const sets = [columns, ...fields.map((field) => assign(field, '?'))];
+  const these = isOneOf('id', ids);
   const result = await write(
     session,
-    `UPDATE tasks SET ${sets.join(', ')} WHERE id IN (?) AND place IN (?)`,
-    [...values, ...fields.map((field) => set[field] ?? null), ids, guard(move)],
+    `UPDATE tasks SET ${sets.join(', ')} WHERE ${these.sql} AND place IN (?)`,
+    [...values, ...fields.map((field) => set[field] ?? null), ...these.values, guard(move)],
   );
   await logMove(session, move, { ids, moved: result.affectedRows });
   return result.affectedRows;

@@ -85,10 +85,15 @@ async function decideAll(
  */
 async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
   const wanted = checked.flatMap((one) => wantedEntry(one, runtime.config));
-  const entries = await findAllowed(runtime, wanted);
+  const boarding = new Set(checked.filter(boards).map(({ row }) => row.id));
+  // What was looked up a moment ago is looked up again as soon as it has its flight.
+  const known = new Set(checked.filter(({ hadNoEntry }) => hadNoEntry).map(({ row }) => row.id));
+  const entries = await findAllowed(
+    runtime,
+    wanted.filter(({ taskId }) => !known.has(taskId) || !boarding.has(taskId)),
+  );
   // A hit that came back must not meet the same entry again: it computes, or waits for who does.
   const avoided = new Map(checked.map(({ row }) => [row.id, row.avoidEntryId]));
-  const boarding = new Set(checked.filter(boards).map(({ row }) => row.id));
   const flights = wanted.filter(({ taskId }) => {
     if (!boarding.has(taskId)) return false;
     const entryId = entries.get(taskId)?.entry?.id;
@@ -161,14 +166,18 @@ async function proveByHead(
     const lookup = lookups[position];
     return lookup !== undefined && listed.has(lookupKey(lookup));
   });
-  if (hopeful.length === 0) return [...checked];
+  const without = new Set(weak);
+  const noted = checked.map((one): CheckedTask =>
+    without.has(one) ? { ...one, hadNoEntry: true } : one,
+  );
+  if (hopeful.length === 0) return noted;
   await strengthen(runtime.identities, hopeful.flatMap(weakInputs));
   const again = await fingerprintCalls(
     runtime,
     new Map(hopeful.flatMap(({ row, call }) => (call ? [[row, call] as const] : []))),
   );
   const proven = new Map(again.map((one) => [one.row, one]));
-  return checked.map((one) => proven.get(one.row) ?? one);
+  return noted.map((one) => proven.get(one.row) ?? one);
 }
 
 const lookupOf = ({ domain, fingerprint }: CheckedTask): CacheLookup[] =>

@@ -18,6 +18,8 @@ export interface CheckedTask {
   /** What it is made of, or why there is no fingerprint. */
   described?: TaskComponents;
   call?: TaskToFingerprint;
+  /** No usable entry had its fingerprint when it was checked, a moment ago. */
+  hadNoEntry?: true;
   /** Present when the task that it waited for has ended. */
   after?: AfterLeader;
 }
