@@ -168,12 +168,14 @@ function describe(
         : setting,
     });
   const read = digestToRead(sources, task, seen);
+  const components = componentsBy(({ identity }) => identity);
+  const isAsListed = seen.every(({ identity, listed }) => identity === listed);
   return {
     unreadable,
     inputs,
     isWeak: inputs.some(({ isFixed, identity }) => !isFixed && !isStrong(identity ?? '')),
-    components: componentsBy(({ identity }) => identity),
-    listed: componentsBy(({ listed }) => listed),
+    components,
+    listed: isAsListed ? components : componentsBy(({ listed }) => listed),
     ...(read !== undefined && { read }),
   };
 }

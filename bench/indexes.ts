@@ -7,6 +7,7 @@ import { select, selectFirst, write } from '../db/rows.ts';
 import { inWorld } from './in-world.ts';
 import { readUsage } from './meters.ts';
 import type { BenchOptions } from './options.ts';
+import { untilPurged } from './purge.ts';
 import type { Row, Rows } from './report.ts';
 import { sampleRow } from './limits.ts';
 import type { World } from './world.ts';
@@ -98,19 +99,5 @@ async function moveToEnd(pool: Pool, tasks: number): Promise<void> {
     const ids = Array.from({ length: Math.min(CHUNK, tasks - start + 1) }, (_, at) => start + at);
     for (const [set, values] of moves)
       await write(pool, `UPDATE ${TABLE} SET ${set} WHERE id IN (?)`, [...values, ids]);
-  }
-}
-
-const PURGE_LOOKS = 50;
-
-/** What was marked as deleted costs when it is removed. */
-async function untilPurged(pool: Pool): Promise<void> {
-  for (let looks = 0; looks < PURGE_LOOKS; looks += 1) {
-    const row = await selectFirst<{ Value: string }>(
-      pool,
-      `SHOW GLOBAL STATUS WHERE Variable_name = 'Innodb_history_list_length'`,
-    );
-    if (Number(row?.Value ?? 0) < PURGE_LOOKS) return;
-    await pool.query('DO SLEEP(0.1)');
   }
 }

@@ -25,7 +25,7 @@ interface Statement {
 
 export async function printSqlLog(pool: Pool): Promise<void> {
   await pool.query('SET GLOBAL slow_query_log = 0');
-  // Grouped by text without values. Sessions opened before long_query_time was set are missing.
+  // Grouped by text without values.
   const rows = await select<Statement>(
     pool,
     `SELECT REGEXP_REPLACE(REGEXP_REPLACE(REGEXP_REPLACE(LEFT(CONVERT(sql_text USING utf8mb4), 900),

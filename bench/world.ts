@@ -125,12 +125,13 @@ async function open(options: WorldOptions, closing: Closing): Promise<Omit<World
   const { aws, urls } = await startAws(options, servers.folder, closing);
   const wire = await openWire(options, servers, closing);
   const env = { ...servers.env, ...(wire && { DATABASE_URL: wire.url }), ...awsEnv(urls) };
-  const fleet = await startFleet(options, env, closing);
   const { pool, redis } = connectServers(servers, closing);
   if (options.sqlLog === true) {
+    // Before the fleet opens its sessions: those that are open already log nothing.
     await startSqlLog(pool);
     closing.push(() => printSqlLog(pool));
   }
+  const fleet = await startFleet(options, env, closing);
   const pids = (): Record<string, number> => ({
     redis: servers.redis.pid,
     mariadb: servers.mariadb.pid,

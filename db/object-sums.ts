@@ -15,42 +15,46 @@ interface ObjectKey {
   sizeBytes: number;
 }
 
-/** 16 bytes. */
-const keyOf = ({ url, etag, sizeBytes }: ObjectKey): Buffer =>
-  sha256(JSON.stringify([url, etag, sizeBytes])).subarray(0, 16);
+/** An object, as the rows and the maps of a process name it: both are made once. */
+interface Keyed {
+  /** 16 bytes. */
+  key: Buffer;
+  /** The same as a text, for maps. */
+  name: string;
+}
 
-/** Sums in hex, by position; undefined for what is not known. */
+function keyed({ url, etag, sizeBytes }: ObjectKey): Keyed {
+  const key = sha256(JSON.stringify([url, etag, sizeBytes])).subarray(0, 16);
+  return { key, name: key.toString('hex') };
+}
+
+/** Sums in hex, by name; what is not known is left out. */
 async function readObjectSums(
   session: Session,
-  objects: readonly ObjectKey[],
-): Promise<(string | undefined)[]> {
-  if (objects.length === 0) return [];
-  const keys = objects.map((one) => keyOf(one));
+  objects: readonly Keyed[],
+): Promise<Map<string, string>> {
+  if (objects.length === 0) return new Map();
   const rows = await select<{ objectKey: Buffer; sum: Buffer }>(
     session,
     'SELECT object_key AS objectKey, sum FROM object_sums WHERE object_key IN (?)',
-    [keys],
+    [objects.map(({ key }) => key)],
   );
-  const sums = new Map(
+  return new Map(
     rows.map(({ objectKey, sum }) => [objectKey.toString('hex'), sum.toString('hex')]),
   );
-  return keys.map((key) => sums.get(key.toString('hex')));
 }
 
 /** Writes what is not there yet, in the key's order, so that two who write the same do not lock crosswise. */
 async function saveObjectSums(
   session: Session,
-  objects: readonly (ObjectKey & { sum: string })[],
+  objects: readonly (Keyed & { sum: string })[],
   nowMs: number,
 ): Promise<void> {
-  const rows = new Map(
-    objects.map((one) => {
-      const key = keyOf(one);
-      return [key.toString('hex'), [key, Buffer.from(one.sum, 'hex'), nowMs]] as const;
-    }),
-  );
-  const sorted = [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-  for (const part of inParts(sorted))
+  const distinct = new Map(objects.map((one) => [one.name, one]));
+  const rows = [...distinct.values()]
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ key, sum }) => [key, Buffer.from(sum, 'hex'), nowMs]);
+  for (const part of inParts(rows))
     await write(session, 'INSERT IGNORE INTO object_sums (object_key, sum, created_ms) VALUES ?', [
       part,
     ]);
@@ -69,9 +73,6 @@ export async function deleteOldObjectSums(
   return done.affectedRows;
 }
 
-/** The same as a text, for maps. */
-const nameOf = (one: ObjectKey): string => keyOf(one).toString('base64');
-
 const REMEMBERED = 20_000;
 
 export interface ObjectSums {
@@ -89,27 +90,21 @@ export function openObjectSums(session: Session, nowMs: () => number): ObjectSum
   };
   return {
     async recall(objects) {
-      const names = objects.map(nameOf);
-      const sums = names.map((name) => known.get(name));
-      const asked = objects.flatMap((one, position) =>
-        sums[position] === undefined ? [{ one, position }] : [],
-      );
+      const asked = objects.map(keyed);
+      const sums = asked.map(({ name }) => known.get(name));
       const read = await readObjectSums(
         session,
-        asked.map(({ one }) => one),
+        asked.filter((_, position) => sums[position] === undefined),
       );
-      for (const [at, { position }] of asked.entries()) {
-        const sum = read[at];
-        if (sum === undefined) continue;
-        sums[position] = sum;
-        remember(names[position] ?? '', sum);
-      }
-      return sums;
+      for (const [name, sum] of read) remember(name, sum);
+      return asked.map(({ name }, position) => sums[position] ?? read.get(name));
     },
     async learn(objects) {
-      const fresh = objects.filter((one) => known.get(nameOf(one)) !== one.sum);
+      const fresh = objects
+        .map((one) => ({ ...keyed(one), sum: one.sum }))
+        .filter(({ name, sum }) => known.get(name) !== sum);
       await saveObjectSums(session, fresh, nowMs());
-      for (const one of fresh) remember(nameOf(one), one.sum);
+      for (const { name, sum } of fresh) remember(name, sum);
     },
   };
 }

@@ -14,13 +14,14 @@ export interface HashDifference {
 
 /** From what is stored: S3 is not asked. Inputs that the caller may not be told about are left out. */
 function storedComponents({ spec, inputs, setting }: ComparedCall): Components {
-  const components = fingerprintComponents({ ...spec, inputs: [] }, { identities: [], setting });
-  for (const [position, { path }] of spec.inputs.entries()) {
+  const shown = spec.inputs.flatMap(({ path }, position) => {
     const { stored, isHidden } = inputs[position] ?? {};
-    if (isHidden) continue;
-    components[stored?.[0] ?? `inputs[${path}]`] = stored?.[1] ?? 'not known';
-  }
-  return components;
+    return isHidden ? [] : [stored ?? [`inputs[${path}]`, 'not known']];
+  });
+  return {
+    ...fingerprintComponents({ ...spec, inputs: [] }, { identities: [], setting }),
+    ...Object.fromEntries(shown.map(([component, value]) => [component, value])),
+  };
 }
 
 const KEYS: readonly [pattern: RegExp, key: string][] = [

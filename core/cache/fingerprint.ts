@@ -3,6 +3,7 @@
  * task does and of what it reads. What a caller merely chooses (output URLs, names, tags,
  * resources) is not part of it.
  */
+import { forgetOldest } from '../forget-oldest.ts';
 import { sha256 } from '../ids.ts';
 import { missingOutputsFail } from '../result/outputs.ts';
 import { containerPath } from '../container/container-path.ts';
@@ -15,11 +16,25 @@ import type { ExecutorOf, InputOf, TaskSpec } from '../task/task.ts';
  */
 const VERSION = '3';
 
-/** Parts of a fingerprint by name, kept with an entry so that a miss can be explained. */
-export type Components = Record<string, string>;
+/** Parts of a fingerprint by name, kept with an entry so that a miss can be explained. Never changed once made. */
+export type Components = Readonly<Record<string, string>>;
 
-const digest = (value: unknown): string =>
-  sha256(JSON.stringify(value)).toString('hex').slice(0, 32);
+const digests = new Map<string, string>();
+const DIGESTS_KEPT = 1000;
+const LONGEST_KEPT = 500;
+
+/** The rows of a scatter have most short parts in common, and each digest is asked for once. */
+function digest(value: unknown): string {
+  const text = JSON.stringify(value);
+  const found = digests.get(text);
+  if (found !== undefined) return found;
+  const made = sha256(text).toString('hex').slice(0, 32);
+  if (text.length <= LONGEST_KEPT) {
+    digests.set(text, made);
+    forgetOldest(digests, DIGESTS_KEPT);
+  }
+  return made;
+}
 
 const sortedEntries = (env: Record<string, string> | undefined): [string, string][] =>
   Object.entries(env ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -47,7 +62,7 @@ export function fingerprintComponents(
   spec: TaskSpec,
   { identities, image, setting = {} }: FingerprintFacts,
 ): Components {
-  const components: Components = { version: VERSION };
+  const components: Record<string, string> = { version: VERSION };
   for (const [position, one] of spec.executors.entries()) {
     components[`executors[${position}].image`] = image ?? nameIdentity(one.image);
     components[`executors[${position}].command`] = digest(one.command);
@@ -97,23 +112,37 @@ export const orderMatters = (names: readonly string[]): boolean =>
 
 const isInput = (name: string): boolean => name.startsWith('inputs[');
 
-const sorted = (components: Components): [string, string][] =>
-  Object.entries(components).toSorted(([a], [b]) => (a < b ? -1 : 1));
+const sorted = (parts: [string, string][]): [string, string][] =>
+  parts.toSorted(([a], [b]) => (a < b ? -1 : 1));
+
+/** A cache check asks for the digests of the same parts several times. */
+const digestOnce = (digestOf: (components: Components) => Buffer) => {
+  const known = new WeakMap<Components, Buffer>();
+  return (components: Components): Buffer => {
+    const found = known.get(components) ?? digestOf(components);
+    known.set(components, found);
+    return found;
+  };
+};
 
 /** All but what the inputs hold. SHA-256, 32 bytes. */
-export const baseOf = (components: Components): Buffer =>
-  sha256(JSON.stringify(sorted(components).filter(([name]) => !isInput(name))));
-
-/** What the inputs hold, by component. */
-const inputsOf = (components: Components): Components =>
-  Object.fromEntries(sorted(components).filter(([name]) => isInput(name)));
+export const baseOf = digestOnce((components) =>
+  sha256(JSON.stringify(sorted(Object.entries(components).filter(([name]) => !isInput(name))))),
+);
 
 /** SHA-256, 32 bytes. */
-export const fingerprintOf = (components: Components): Buffer =>
-  fingerprintFrom(baseOf(components), inputsOf(components));
+export const fingerprintOf = digestOnce((components) =>
+  ofHalves(
+    baseOf(components),
+    Object.entries(components).filter(([name]) => isInput(name)),
+  ),
+);
 
 /** The same from its two halves, as they are stored. */
 export const fingerprintFrom = (base: Buffer, inputs: Components): Buffer =>
+  ofHalves(base, Object.entries(inputs));
+
+const ofHalves = (base: Buffer, inputs: [string, string][]): Buffer =>
   sha256(JSON.stringify([base.toString('hex'), sorted(inputs)]));
 
 /**

@@ -32,6 +32,15 @@ type ProofUse =
   | 'seal'
   | 'nonce';
 
+const macKeys = new WeakMap<Buffer, KeyObject>();
+
+/** An HMAC with a key that is bytes makes a KeyObject of it each time: 13 instead of 3 µs. */
+function macKey(secret: Buffer): KeyObject {
+  const key = macKeys.get(secret) ?? createSecretKey(secret);
+  macKeys.set(secret, key);
+  return key;
+}
+
 function mac(
   secret: Buffer,
   use: ProofUse,
@@ -41,7 +50,7 @@ function mac(
   if (secret.length !== SECRET_BYTES)
     throw new RangeError(`A secret has ${SECRET_BYTES} bytes; this has ${secret.length}.`);
   // JSON ends what precedes the bytes unambiguously.
-  return createHmac('sha256', secret)
+  return createHmac('sha256', macKey(secret))
     .update(`${JSON.stringify([use, ...about])}\n`)
     .update(bytes)
     .digest();
