@@ -105,30 +105,48 @@ const byKey = <T>(items: readonly T[], keyOf: (item: T) => string): T[] => [
   ...new Map(items.map((item) => [keyOf(item), item])).values(),
 ];
 
+interface ReadSettings extends OptionSettings {
+  readonly read: {
+    ulimits: Ulimit[];
+    tmpfs: Tmpfs[];
+    secrets: SecretVariable[];
+    offered: ReadonlyMap<string, OfferedVolume>;
+  };
+}
+
+const readBefore = new WeakMap<Partial<OptionSettings>, ReadSettings>();
+
+/** Of settings that never change: a fleet asks for the options of each task. */
+function readSettings(given: Partial<OptionSettings>): ReadSettings {
+  const found = readBefore.get(given);
+  if (found) return found;
+  const settings = { ...NOTHING, ...given };
+  const read = {
+    ulimits: settings.ulimits.map(readUlimit).filter(present),
+    tmpfs: settings.tmpfs.map(readTmpfs).filter(present),
+    secrets: settings.taskSecrets.map(readSecret).filter(present),
+    offered: readVolumes(settings.volumes),
+  };
+  const made = { ...settings, read };
+  readBefore.set(given, made);
+  return made;
+}
+
 export function effectiveOptions(
   own: ContainerOptions,
   given: Partial<OptionSettings>,
   { image, owner }: OptionContext,
 ): EffectiveOptions {
-  const settings = { ...NOTHING, ...given };
-  const offered = readVolumes(settings.volumes);
+  const settings = readSettings(given);
+  const { offered, ...read } = settings.read;
   const names = new Set([...settings.taskVolumes, ...(own.volumes ?? [])]);
   return {
     gpus: own.gpus ?? 0,
     sharedMemoryMib: own.sharedMemoryMib ?? settings.sharedMemoryMib,
-    ulimits: byKey(
-      [...settings.ulimits.map(readUlimit).filter(present), ...(own.ulimits ?? [])],
-      ({ name }) => name,
-    ),
-    tmpfs: byKey(
-      [...settings.tmpfs.map(readTmpfs).filter(present), ...(own.tmpfs ?? [])],
-      ({ path }) => path,
-    ),
+    ulimits: byKey([...read.ulimits, ...(own.ulimits ?? [])], ({ name }) => name),
+    tmpfs: byKey([...read.tmpfs, ...(own.tmpfs ?? [])], ({ path }) => path),
     user: own.user ?? settings.containerUser,
-    secrets: byKey(
-      [...settings.taskSecrets.map(readSecret).filter(present), ...(own.secrets ?? [])],
-      ({ name }) => name,
-    ),
+    secrets: byKey([...read.secrets, ...(own.secrets ?? [])], ({ name }) => name),
     registryCredentials:
       own.registryCredentials ?? credentialsFor(image, settings.registryCredentials),
     // A folder that would be another owner's is left out. So is a volume that is not offered, but no task with one
