@@ -46,11 +46,12 @@ export async function readEntryOutputs(
   most?: number,
 ): Promise<Map<number, CacheOutput[]>> {
   if (entryIds.length === 0) return new Map();
+  const these = isOneOf('entry_id', entryIds);
   const rows = await select<CacheOutput>(
     pool,
     `SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme, etag, version_id AS versionId FROM cache_outputs
-      WHERE entry_id IN (?) ${most === undefined ? '' : 'AND position < ?'} ORDER BY entry_id, position`,
-    most === undefined ? [entryIds] : [entryIds, most],
+      WHERE ${these.sql} ${most === undefined ? '' : 'AND position < ?'} ORDER BY entry_id, position`,
+    [...these.values, ...(most === undefined ? [] : [most])],
   );
   return Map.groupBy(rows, ({ entryId }) => entryId);
 }
@@ -61,33 +62,44 @@ export async function readEntryWarnings(
   entryIds: readonly number[],
 ): Promise<Map<number, string[]>> {
   if (entryIds.length === 0) return new Map();
+  const these = isOneOf('id', entryIds);
   const rows = await select<{ id: number; warnings: string }>(
     pool,
-    'SELECT id, warnings FROM cache_entries WHERE id IN (?) AND warnings IS NOT NULL',
-    [entryIds],
+    `SELECT id, warnings FROM cache_entries WHERE ${these.sql} AND warnings IS NOT NULL`,
+    these.values,
   );
   return new Map(rows.map(({ id, warnings }) => [id, fromJson<string[]>(warnings)]));
 }
 
-export interface EntryCost {
-  runMs: number;
-  outputBytes: number;
-}
-
-/** By entry. */
-export async function readEntryCosts(
+/** How long the runs of these entries took, ms, by entry. */
+export async function readRunTimes(
   session: Session,
   entryIds: readonly number[],
-): Promise<Map<number, EntryCost>> {
+): Promise<Map<number, number>> {
   if (entryIds.length === 0) return new Map();
-  const rows = await select<EntryCost & { id: number }>(
+  const these = isOneOf('id', entryIds);
+  const rows = await select<{ id: number; runMs: number }>(
     session,
-    `SELECT e.id, e.run_ms AS runMs, CAST(COALESCE(SUM(o.size_bytes), 0) AS DOUBLE) AS outputBytes
-      FROM cache_entries e LEFT JOIN cache_outputs o ON o.entry_id = e.id
-      WHERE e.id IN (?) GROUP BY e.id, e.run_ms`,
-    [[...new Set(entryIds)]],
+    `SELECT id, run_ms AS runMs FROM cache_entries WHERE ${these.sql}`,
+    these.values,
   );
-  return new Map(rows.map((row) => [row.id, row]));
+  return new Map(rows.map(({ id, runMs }) => [id, runMs]));
+}
+
+/** Of all outputs together, by entry; those without outputs are left out. */
+export async function readOutputBytes(
+  session: Session,
+  entryIds: readonly number[],
+): Promise<Map<number, number>> {
+  if (entryIds.length === 0) return new Map();
+  const these = isOneOf('entry_id', entryIds);
+  const rows = await select<{ entryId: number; bytes: number }>(
+    session,
+    `SELECT entry_id AS entryId, CAST(SUM(size_bytes) AS DOUBLE) AS bytes FROM cache_outputs
+      WHERE ${these.sql} GROUP BY entry_id`,
+    these.values,
+  );
+  return new Map(rows.map(({ entryId, bytes }) => [entryId, bytes]));
 }
 
 /**

@@ -22,7 +22,8 @@ interface Asking {
   /** In which it is looked up; see core/cache/sharing.ts. */
   domain: string;
   fingerprint?: Buffer;
-  described?: TaskComponents;
+  /** Without it, an entry by listings alone is not looked for. */
+  described?: TaskComponents | undefined;
   call?: { spec: TaskSpec };
 }
 
@@ -50,6 +51,10 @@ export interface AllowedEntry {
   entry?: FoundEntry;
   refusal?: Refusal;
 }
+
+/** There is neither an entry, nor one that is refused. */
+export const isEmpty = ({ entry, refusal }: AllowedEntry): boolean =>
+  entry === undefined && refusal === undefined;
 
 /**
  * By task. Entries that know their inputs by ETag only, because the run could not report what they hold, have the

@@ -13,14 +13,14 @@ import { readsCache, type InputOf } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import { saveFingerprints, type FingerprintRow } from '../../../db/cache-fingerprints.ts';
 import { boardFlights, landFlights } from '../../../db/cache-flights.ts';
-import { findEntries, findListed } from '../../../db/cache-lookups.ts';
-import { lookupKey, type CacheLookup } from '../../../db/call-cache.ts';
+import { findListed } from '../../../db/cache-lookups.ts';
+import { lookupKey } from '../../../db/call-cache.ts';
 import { moveTasksEach, noteWaiting, readTasksAt } from '../../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
 import type { CheckedTask, SwitchedRow } from './checked-task.ts';
-import { findAllowed, wantedEntry, type AllowedEntry } from './allowed-entries.ts';
+import { findAllowed, isEmpty, wantedEntry, type AllowedEntry } from './allowed-entries.ts';
 import { seeImages } from './images.ts';
 import { boards, failWithLeaders, meetLeaders } from './leaders.ts';
 import { madeOf, moveMisses } from './move-misses.ts';
@@ -86,12 +86,15 @@ async function decideAll(
 async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
   const wanted = checked.flatMap((one) => wantedEntry(one, runtime.config));
   const boarding = new Set(checked.filter(boards).map(({ row }) => row.id));
-  // What was looked up a moment ago is looked up again as soon as it has its flight.
-  const known = new Set(checked.filter(({ hadNoEntry }) => hadNoEntry).map(({ row }) => row.id));
-  const entries = await findAllowed(
-    runtime,
-    wanted.filter(({ taskId }) => !known.has(taskId) || !boarding.has(taskId)),
+  const entries = new Map(
+    checked.flatMap(({ row, looked }) => (looked ? [[row.id, looked] as const] : [])),
   );
+  // Without an entry a moment ago, it is looked up again as soon as it has its flight.
+  const asked = wanted.filter(({ taskId }) => {
+    const looked = entries.get(taskId);
+    return looked === undefined || (looked.entry === undefined && !boarding.has(taskId));
+  });
+  for (const [taskId, found] of await findAllowed(runtime, asked)) entries.set(taskId, found);
   // A hit that came back must not meet the same entry again: it computes, or waits for who does.
   const avoided = new Map(checked.map(({ row }) => [row.id, row.avoidEntryId]));
   const flights = wanted.filter(({ taskId }) => {
@@ -156,8 +159,11 @@ async function proveByHead(
     ({ row, described }) => described?.isWeak === true && readsCache(row.cache),
   );
   // What an entry has under the very same fingerprint needs no proof by stronger identities.
-  const direct = await findEntries(runtime.database.pool, asked.flatMap(lookupOf));
-  const weak = asked.filter((one) => !lookupOf(one).some((key) => direct.has(lookupKey(key))));
+  const direct = await findAllowed(
+    runtime,
+    asked.flatMap((one) => wantedEntry({ ...one, described: undefined }, runtime.config)),
+  );
+  const weak = asked.filter(({ row }) => isEmpty(direct.get(row.id) ?? {}));
   const lookups = weak.flatMap(({ domain, described }) =>
     described?.listed ? [{ domain, fingerprint: fingerprintOf(described.listed) }] : [],
   );
@@ -166,10 +172,10 @@ async function proveByHead(
     const lookup = lookups[position];
     return lookup !== undefined && listed.has(lookupKey(lookup));
   });
-  const without = new Set(weak);
-  const noted = checked.map((one): CheckedTask =>
-    without.has(one) ? { ...one, hadNoEntry: true } : one,
-  );
+  const noted = checked.map((one): CheckedTask => {
+    const looked = direct.get(one.row.id);
+    return looked ? { ...one, looked } : one;
+  });
   if (hopeful.length === 0) return noted;
   await strengthen(runtime.identities, hopeful.flatMap(weakInputs));
   const again = await fingerprintCalls(
@@ -179,9 +185,6 @@ async function proveByHead(
   const proven = new Map(again.map((one) => [one.row, one]));
   return noted.map((one) => proven.get(one.row) ?? one);
 }
-
-const lookupOf = ({ domain, fingerprint }: CheckedTask): CacheLookup[] =>
-  fingerprint ? [{ domain, fingerprint }] : [];
 
 const weakInputs = ({ call, described }: CheckedTask): InputOf<string>[] =>
   (call?.spec.inputs ?? []).filter((_, position) => {

@@ -2,6 +2,7 @@
 import type { TaskComponents, TaskToFingerprint } from '../../../aws/fingerprints.ts';
 import type { AfterLeader } from '../../../core/cache/after-leader.ts';
 import type { TaskRow } from '../../../db/tasks.ts';
+import type { AllowedEntry } from './allowed-entries.ts';
 
 /** `cache` is what the switches leave of the mode that it asked for. */
 export interface SwitchedRow extends TaskRow {
@@ -18,8 +19,8 @@ export interface CheckedTask {
   /** What it is made of, or why there is no fingerprint. */
   described?: TaskComponents;
   call?: TaskToFingerprint;
-  /** No usable entry had its fingerprint when it was checked, a moment ago. */
-  hadNoEntry?: true;
+  /** What was found when its inputs were identified, a moment ago. */
+  looked?: AllowedEntry;
   /** Present when the task that it waited for has ended. */
   after?: AfterLeader;
 }
