@@ -64,7 +64,7 @@ async function playPart(seed: number): Promise<void> {
 async function runPart(seed: number): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, ['scripts/test.ts', 'packages/disk/test/seeds.test.ts'], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
       BATCHWELL_DISK_SEEDS: String(STORIES_PER_PART),
@@ -72,12 +72,13 @@ async function runPart(seed: number): Promise<{ code: number | null; output: str
     },
   });
   running.add(child);
-  const [output, [code]] = await Promise.all([
+  const [output, errors, [code]] = await Promise.all([
     text(child.stdout),
+    text(child.stderr),
     once(child, 'close') as Promise<[number | null]>,
   ]);
   running.delete(child);
-  return { code, output };
+  return { code, output: output + errors };
 }
 
 async function lane(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { Action, BlockAction, Ec2Action, QuickAction } from './rules/action.ts';
 import { decideDisk } from './rules/decide.ts';
-import { eventOfEc2, eventOfFailure, eventOfQuick } from './rules/events.ts';
+import { eventOfEc2, eventOfFailure, eventOfQuick, WHOLE } from './rules/events.ts';
 import type { BlockDevice, Facts, SeenVolume, Warning } from './rules/facts.ts';
 import { fastestRate, lastingRate, withSample, type Sample } from './rules/fill-rate.ts';
 import type { Journal } from './rules/journal.ts';
@@ -29,6 +29,7 @@ const OWN_MOST = 6;
 const OWN_AGAIN_MS = 300_000;
 /** A command that failed is not repeated at once. */
 const AFTER_FAILURE_MS = 2_000;
+const WHOLE_AGAIN_MS = 600_000;
 
 export class Daemon {
   readonly machine: Machine;
@@ -46,6 +47,7 @@ export class Daemon {
   #block: { action: BlockAction; slow: Slow<BlockResult> } | undefined;
   #ownAsked = 0;
   #ownAgainMs = 0;
+  #wholeAgainMs = 0;
   #ec2AfterMs = 0;
   #blockAfterMs = 0;
   readonly #warned = new Set<Warning>();
@@ -121,6 +123,7 @@ export class Daemon {
       own: this.#own,
       unused: this.#unused,
       ownAgainMs: this.#ownAgainMs,
+      wholeAgainMs: this.#wholeAgainMs,
       sweepAtMs: this.#sweepAtMs,
       busy: {
         ec2: this.#ec2 !== undefined || nowMs < this.#ec2AfterMs,
@@ -158,14 +161,21 @@ export class Daemon {
     if (this.#block && ended) {
       const { action } = this.#block;
       this.#block = undefined;
-      const { outcome, inspection } = ended;
-      this.#inspection = action.do === 'inspect' ? (inspection ?? this.#inspection) : undefined;
-      if (outcome.is === 'failed') {
-        this.#blockAfterMs = nowMs + AFTER_FAILURE_MS;
-        this.machine.report(eventOfFailure(action.do, outcome));
-      }
-      this.#keep(recordBlock(this.journal, action, outcome, this.#draw(nowMs)));
+      this.#takeBlock(action, ended, nowMs);
     }
+  }
+
+  #takeBlock(action: BlockAction, { outcome, inspection }: BlockResult, nowMs: number): void {
+    this.#inspection = action.do === 'inspect' ? (inspection ?? this.#inspection) : undefined;
+    if (outcome.is === 'failed') {
+      this.#blockAfterMs = nowMs + AFTER_FAILURE_MS;
+      this.machine.report(eventOfFailure(action.do, outcome));
+    }
+    if (action.do === 'grow' && this.journal.growth === null) {
+      this.#wholeAgainMs = nowMs + WHOLE_AGAIN_MS;
+      if (outcome.is === 'done') this.machine.report(WHOLE);
+    }
+    this.#keep(recordBlock(this.journal, action, outcome, this.#draw(nowMs)));
   }
 
   #take(action: Ec2Action, outcome: Ec2Outcome, nowMs: number): void {

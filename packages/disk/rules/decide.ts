@@ -113,12 +113,23 @@ function decideElastic(
   const step = journal.growth && decideGrowth(journal.growth, facts, nowMs);
   if (step) return step;
   return (
+    decideWhole(facts, journal, nowMs) ??
     decidePlan(facts, journal, policy, nowMs) ??
     decideDiscards(journal, facts, nowMs) ??
     decideOwn(facts, journal) ??
     decideUnnamed(facts, journal, nowMs) ??
     decideUnused(facts, journal, policy, nowMs)
   );
+}
+
+/** A journal was lost after its volume was added. EC2 need not name that volume before it is used. */
+function decideWhole(
+  { isFileSystemWhole, isInspected, busy, wholeAgainMs }: Facts,
+  { growth }: Journal,
+  nowMs: number,
+): Action | undefined {
+  const isDue = growth === null && isInspected && !busy.block && nowMs >= wholeAgainMs;
+  return isDue && !isFileSystemWhole ? { do: 'grow' } : undefined;
 }
 
 function decidePlan(

@@ -124,5 +124,8 @@ export function eventOfEc2(
   );
 }
 
+/** A file system was grown onto what its group had, without a growth of its own. */
+export const WHOLE: DiskEvent = of('disk-file-system-grown');
+
 export const eventOfFailure = (what: string, { is, ...rest }: BlockOutcome): DiskEvent =>
   of('disk-command-failed', { command: what, is, ...rest }, 'error');

@@ -62,6 +62,8 @@ export interface Facts {
   unused: readonly SeenVolume[] | null;
   /** When EC2 may be asked again about an empty volume that it did not name. */
   ownAgainMs: number;
+  /** When the file system may be grown again without a growth. */
+  wholeAgainMs: number;
   /** When this daemon looks for volumes that nobody uses; drawn at the start. */
   sweepAtMs: number;
   /** A request to EC2, or a command of the block layer, that has not ended. */

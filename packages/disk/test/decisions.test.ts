@@ -34,6 +34,7 @@ const facts = (more: Partial<Facts> = {}): Facts => ({
   own: [],
   unused: [],
   ownAgainMs: Infinity,
+  wholeAgainMs: 0,
   sweepAtMs: 0,
   busy: { ec2: false, block: false },
   warned: new Set(),

@@ -32,6 +32,42 @@ it('A volume whose journal was lost, and that EC2 did not name, is deleted by th
   });
 });
 
+/** Found by it too, in the part of seed 45: EC2 does not name the volume that was added before the journal was lost. */
+const UNUSED: Story = {
+  seed: 381014651,
+  firstGiB: 500,
+  maxGiB: 4000,
+  hasCgroup: false,
+  hasForeignDisk: false,
+  writers: [
+    { fromMs: 29514, forMs: 255073, bytesPerSecond: 967835648 },
+    { fromMs: 0, forMs: 312001, bytesPerSecond: 1418723328 },
+  ],
+  commandsFail: 0,
+  faults: {
+    throttled: 0,
+    lostReplies: 0,
+    lostRequests: 0,
+    serverErrors: 0,
+    badDescribes: 0.9218647673260422,
+    neverAppears: 0,
+    appearsWithinMs: 500,
+    mostVolumes: 1000,
+    mostAttachments: 26,
+    away: { fromMs: 0, forMs: 0 },
+    full: { fromMs: 0, forMs: 0 },
+    denied: [],
+    takenNames: ['/dev/xvdba'],
+  },
+  crashes: [{ at: 39, when: 'before', by: 'power', losesJournal: true }],
+};
+
+it('A volume that was added before the journal was lost is used, though EC2 does not name it.', async () => {
+  const { violations, events } = await play(UNUSED);
+  expect(violations).toEqual([]);
+  expect(events.some(({ event }) => event === 'disk-file-system-grown')).toBe(true);
+});
+
 const SEEDS = Number(process.env['BATCHWELL_DISK_SEEDS'] ?? 1000);
 const FROM = Number(process.env['BATCHWELL_DISK_FROM'] ?? 1);
 
