@@ -35,13 +35,15 @@ async function watchParts(world: World, plan: ScatterPlan): Promise<Rows> {
   const { tasks } = plan;
   const rows: Rows = {};
   const first = await world.snapshot();
+  // Of scatters before this one.
+  const others = await countRows(world, SUBMITTED);
   const failed = new AbortController();
   const posted = postScatter(world, plan).then(() => Date.now());
   posted.catch((error: unknown) => failed.abort(error));
   let before = { snapshot: first, submitted: 0 };
   for (let part = 1; part <= PARTS; part += 1) {
     const until = Math.round((tasks * part) / PARTS);
-    const submitted = await untilSubmitted(world, until, failed.signal);
+    const submitted = (await untilSubmitted(world, others + until, failed.signal)) - others;
     const snapshot = await world.snapshot();
     rows[`until ${until}`] = {
       ...partRow(before, { snapshot, submitted }),
@@ -75,6 +77,9 @@ function partRow(before: Mark, after: Mark): Row {
   return { ...row, ...usageRows(before.snapshot, after.snapshot, tasks) };
 }
 
+const SUBMITTED =
+  'SELECT COALESCE(SUM(size), 0) AS count FROM submissions WHERE submitted_ms IS NOT NULL';
+
 const DATABASE_MB = `SELECT SUM(data_length + index_length) / 1048576 AS count
   FROM information_schema.tables WHERE table_schema = DATABASE()`;
 
@@ -85,10 +90,7 @@ const countRows = async ({ pool }: World, sql: string): Promise<number> =>
 async function untilSubmitted(world: World, wanted: number, failed: AbortSignal): Promise<number> {
   for (;;) {
     failed.throwIfAborted();
-    const submitted = await countRows(
-      world,
-      'SELECT COALESCE(SUM(size), 0) AS count FROM submissions WHERE submitted_ms IS NOT NULL',
-    );
+    const submitted = await countRows(world, SUBMITTED);
     if (submitted >= wanted) return submitted;
     await sleep(LOOK_MS);
   }

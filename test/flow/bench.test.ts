@@ -110,6 +110,13 @@ it('bench drain reports the end of scatters whose containers have all ended befo
   expectNumbers(row, [...USAGE, 'finalize messages']);
 });
 
+it('bench saturate reports the rate and each process by tenths of the tasks', async () => {
+  const rows = await run('saturate');
+  expect(Object.keys(rows)).toHaveLength(11);
+  expect(rows['all']?.['submitted tasks/s']).toBeGreaterThan(0);
+  expectNumbers(rows[`until ${TASKS}`], ['accepted', 'database MB', 'worker1 MB', 'api cores']);
+});
+
 it.runIf(isLong)(
   'bench hits reports no submission for a hit, and one CopyObject for each copy',
   async () => {
