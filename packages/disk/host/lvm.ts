@@ -117,10 +117,9 @@ export async function growFileSystem(
 }
 
 /**
- * The new size is in XFS's log first, and in the superblock up to half a minute later. Linux before 6.13 cannot mount
- * the file system of a host that loses its power in between: it recovers the log by the size of the superblock, and
- * finds what was written to the new part to be beyond the end (the commit a798011c8fd4 tells of it). A label is written
- * to the superblock at once, and the size with it. xfs_io of Amazon Linux 2 cannot, and the disk has grown all the same.
+ * XFS writes its new size to the superblock later, and cannot mount the disk of a host that loses its power before. A
+ * label is written at once, and the size with it (ADR 0047). Where xfs_io cannot do that, the disk has grown all the
+ * same.
  */
 const writeSuperblock = (mountPoint: string, options?: RunOptions): Promise<Ran> =>
   run('xfs_io', ['-c', `label -s ${GROUP}`, mountPoint], options);
