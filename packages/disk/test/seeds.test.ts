@@ -68,6 +68,43 @@ it('A volume that was added before the journal was lost is used, though EC2 does
   expect(events.some(({ event }) => event === 'disk-file-system-grown')).toBe(true);
 });
 
+/** The same, and the device of the volume never appears. */
+const UNSEEN: Story = {
+  seed: 787993348,
+  firstGiB: 100,
+  maxGiB: 1000,
+  hasCgroup: false,
+  hasForeignDisk: false,
+  writers: [{ fromMs: 0, forMs: 58501, bytesPerSecond: 593494016 }],
+  commandsFail: 0,
+  faults: {
+    throttled: 0,
+    lostReplies: 0,
+    lostRequests: 0,
+    serverErrors: 0,
+    badDescribes: 0.8184217466041447,
+    neverAppears: 0.033656902844086296,
+    appearsWithinMs: 500,
+    mostVolumes: 1000,
+    mostAttachments: 26,
+    away: { fromMs: 0, forMs: 0 },
+    full: { fromMs: 0, forMs: 0 },
+    denied: [],
+    takenNames: ['/dev/xvdba', '/dev/xvdbb'],
+  },
+  crashes: [
+    { at: 13, when: 'before', by: 'power', losesJournal: true },
+    { at: 23, when: 'before', by: 'kill', losesJournal: false },
+    { at: 25, when: 'before', by: 'power', losesJournal: false },
+    { at: 50, when: 'after', by: 'kill', losesJournal: true },
+  ],
+};
+
+it('A volume that neither journal, EC2, nor a device shows goes with its host.', async () => {
+  // The story ends after the host, and after the next one: no volume is left then.
+  expect((await play(UNSEEN)).violations).toEqual([]);
+});
+
 const SEEDS = Number(process.env['BATCHWELL_DISK_SEEDS'] ?? 1000);
 const FROM = Number(process.env['BATCHWELL_DISK_FROM'] ?? 1);
 

@@ -301,10 +301,13 @@ class Play {
       this.violations.push('A volume was added, and the file system does not use it.');
   }
 
-  /** The journal was lost, and what EC2 said to the daemon after it was wrong: the next host deletes it. */
+  /**
+   * The journal was lost, what EC2 said to the daemon after it was wrong, and no device shows the volume: nobody can
+   * know of it. It goes with its host, or the next one deletes it.
+   */
   #isForNextHost({ createdMs, attachment }: PlayedVolume): boolean {
     return (
-      attachment === null &&
+      (attachment === null || attachment.appearsAtMs === null) &&
       (this.story.faults.badDescribes ?? 0) > 0 &&
       this.lostAtMs !== undefined &&
       createdMs < this.lostAtMs + REQUEST_MS
