@@ -63,7 +63,7 @@ async function readLeaders(
 export async function landFlights(session: Session, taskIds: readonly number[]): Promise<number[]> {
   if (taskIds.length === 0) return [];
   const led = isOneOf('flights.task_id', taskIds);
-  // Told which index: reading the whole table would wait for rows that others are deleting.
+  // The index is named: reading the whole table would wait for rows that others are deleting.
   const left = await write(
     session,
     `DELETE flights FROM cache_flights AS flights FORCE INDEX (cache_flights_task) WHERE ${led.sql}`,
@@ -73,8 +73,7 @@ export async function landFlights(session: Session, taskIds: readonly number[]):
   const forThem = isOneOf('waits_for', taskIds);
   const waiting = await select<{ id: number }>(
     session,
-    // Told which index, because nearly all rows wait for nobody: the optimizer takes 500 values for a reason to read all
-    // tasks.
+    // The index is named: given 500 values, the optimizer reads all tasks, though hardly one waits.
     `SELECT id FROM tasks FORCE INDEX (tasks_waits_for)
       WHERE ${forThem.sql} AND place = 'cache-check'`,
     forThem.values,

@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { defaultLanes, requireCounts } from './play-seeds.ts';
 
 const STORIES_PER_PART = 1000;
-/** In what fast-check says of a story that failed. Without it, the part itself came to no end: a start that failed, or a lack of memory. */
+/** In what fast-check says of a story that failed. Without it, the part itself came to no end. */
 const STORY_FAILED = 'Property failed after';
 /** A part that came to no end is played once more. */
 const TRIES = 2;
